@@ -1,0 +1,44 @@
+# Two commands from a fresh clone: `make lab` to learn, `make test` to check.
+PYTHON ?= python3
+LAB_ARGS ?=
+BIN := .venv/bin
+WITHOUT_THREADS := OMP_NUM_THREADS=1 COURSE_PROGRESS=off
+PYTEST := $(WITHOUT_THREADS) $(BIN)/python -m pytest
+
+.PHONY: lab test check notebooks clean
+
+lab: .venv/installed  ## install, check the machine, open the course
+	$(BIN)/python -m course_lib doctor
+	$(BIN)/python -m course_lib work
+	$(BIN)/jupyter lab $(LAB_ARGS) notebooks/00_start_here.ipynb
+
+test: .venv/installed-for-tests  ## everything: unit tests, every notebook at smoke budget, a real browser
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	COURSE_BUDGET=smoke $(PYTEST) -n 2 --dist loadfile --durations=8 -q tests \
+	  --nbval-lax --nbval-current-env --nbval-cell-timeout=120 notebooks solutions exercises
+
+check: .venv/installed-for-tests  ## the edit loop, three minutes at most
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	COURSE_BUDGET=smoke $(PYTEST) -n 2 --dist loadfile -q -m "not slow and not browser" tests
+
+notebooks: .venv/installed-for-tests  ## regenerate the exercises, execute again what changed, stamp it
+	$(BIN)/python -m course_lib.authoring
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "The course needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+.venv/installed-for-tests: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]"
+	@touch .venv/installed $@
+
+clean:  ## remove the environment; your work/ stays
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .hypothesis

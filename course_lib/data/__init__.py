@@ -1,0 +1,112 @@
+"""Image sets by name, and batches from them: `images = load("strokes"); batches(images, 128)`."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from course_lib.data.batches import Batch, Batches, batches
+from course_lib.data.imageset import DIGIT_NAMES, ImageSet, check_images
+from course_lib.data.places import cache_root, data_root
+from course_lib.errors import CourseError
+
+__all__ = ["DIGIT_NAMES", "Batch", "Batches", "ImageSet", "batches", "cache_root", "check_images", "data_root", "load"]
+
+NAMES = ("strokes", "mnist", "fashion", "cifar10", "folder:PATH")
+DRAWN = {"train": 60_000, "test": 10_000}
+SEEDS = 1_000_000_000
+
+
+def load(
+    name: str | None = None,
+    *,
+    size: int | None = None,
+    count: int | None = None,
+    seed: int = 0,
+    split: str = "train",
+    colour: bool = False,
+    device: str | torch.device = "cpu",
+) -> ImageSet:
+    """An image set: images float32 [N, C, H, W] in [-1, 1] and labels int64 [N], both on `device`.
+
+    name    "strokes" (digits we draw, with .factors and .captions), "mnist", "fashion", "cifar10" or "folder:PATH";
+            None is what COURSE_DATASET says, and "strokes" without it
+    size    height and width, 8 to 128 for strokes, 4 to 512 otherwise; None is 28 for strokes, the files' own size for
+            the real sets and 32 for a folder. Real sets are resized by antialiased bilinear interpolation
+    count   how many; None is 60,000 / 10,000 (train / test) strokes, and everything in a real set. A smaller count
+            takes a random choice of a real set that depends on `seed`
+    seed    0 to 999,999,999; the same seed gives the same images
+    split   "train" or "test"
+    colour  three channels: strokes are drawn in colour, grey real sets repeat their one channel. CIFAR-10 is RGB
+            always, and a folder is RGB unless all its files are grey
+
+    Real sets are fetched into data_root() where they are missing; drawn ones are kept in cache_root().
+    Raises CourseError, in one line, for a bad argument, a failed download or a damaged file.
+    """
+    name = name or os.environ.get("COURSE_DATASET") or "strokes"
+    kind, _, path = name.partition(":") if isinstance(name, str) else (None, "", "")
+    if kind not in ("strokes", "mnist", "fashion", "cifar10", "folder") or (kind == "folder") != bool(path):
+        raise CourseError(f"name: got {name!r}, expected one of {', '.join(NAMES)}")
+    if split not in DRAWN:
+        raise CourseError(f"split: got {split!r}, expected 'train' or 'test'")
+    least, most = (8, 128) if kind == "strokes" else (4, 512)
+    _check("size", size, least, most)
+    _check("count", count, 1, None)
+    _check("seed", seed, 0, SEEDS - 1)
+    device = _device(device)
+    if kind == "strokes":
+        from course_lib.data.cache import drawn
+
+        count = count or DRAWN[split]
+        return drawn(count, size=size or 28, seed=seed, split=split, colour=bool(colour), device=device)
+
+    if kind == "folder":
+        from course_lib.data.folder import folder
+
+        images, labels, class_names = folder(path, split, size or 32)
+    else:
+        from course_lib.data import sources
+
+        images, labels, class_names = getattr(sources, kind)(split)
+    if count is not None:
+        if count > len(images):
+            raise CourseError(f"count: got {count}, expected at most {len(images)}, all of {name} ({split})")
+        chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:count]
+        images, labels = images[chosen], labels[chosen]
+    images = _resized(images, size)
+    if colour and images.shape[1] == 1:
+        images = images.repeat(1, 3, 1, 1)
+    return ImageSet(images, labels, class_names=class_names, name=name).to(device)
+
+
+def _resized(images: torch.Tensor, size: int | None) -> torch.Tensor:
+    """uint8 [N, C, H, W] -> float32 [N, C, size, size] in [-1, 1], a part at a time to keep the memory low."""
+    count, channels, height, width = images.shape
+    height, width = (size, size) if size else (height, width)
+    result = torch.empty(count, channels, height, width)
+    for part, out in zip(images.split(4096), result.split(4096), strict=True):
+        values = part.float()
+        if values.shape[2:] != out.shape[2:]:
+            values = torch.nn.functional.interpolate(values, (height, width), mode="bilinear", antialias=True)
+        out.copy_(values.div_(127.5).sub_(1).clamp_(-1, 1))
+    return result
+
+
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        device = torch.device(device)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        reason = (str(error).strip().splitlines() or ["not known"])[0]
+        raise CourseError(
+            f"device: cannot use {str(device)!r} ({reason}); expected 'cpu' or one this machine has"
+        ) from None
+    return device
+
+
+def _check(name: str, value: object, least: int, most: int | None) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value is not None and not (whole and least <= value and (most is None or value <= most)):
+        bounds = f"{least} to {most}" if most is not None else f"{least} or more"
+        raise CourseError(f"{name}: got {value!r}, expected a whole number, {bounds}")

@@ -1,0 +1,141 @@
+"""Drawn digits, kept on disk: drawing 60,000 takes seconds, reading them back takes a fraction of one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from course_lib.data.imageset import ImageSet
+from course_lib.data.places import cache_root, say, write_whole
+
+# A change in any other file of this folder may change what is drawn, so their text is part of the key.
+NOT_DRAWING = {
+    "__init__.py",
+    "augment.py",
+    "batches.py",
+    "cache.py",
+    "download.py",
+    "folder.py",
+    "places.py",
+    "sources.py",
+}
+LAYOUT = 1  # of the files below; a new number leaves old files unused
+
+
+def drawn(count: int, *, size: int, seed: int, split: str, colour: bool, device: str | torch.device) -> ImageSet:
+    """`strokes.draw` with these arguments, from disk where they were drawn before.
+
+    Images are rounded to the 256 levels of a byte, drawn now or read back, so that both are equal bit for bit.
+    A device type has files of its own, since a GPU rounds differently in the last bit.
+    """
+    arguments = dict(count=count, size=size, seed=seed, split=split, colour=colour, device=torch.device(device).type)
+    key = hashlib.sha256(json.dumps([arguments, LAYOUT, torch.__version__, _sources()]).encode()).hexdigest()[:16]
+    path = cache_root() / "strokes" / f"{split}_{size}px_{count}_seed{seed}_{key}.safetensors"
+
+    def draw() -> ImageSet:
+        from course_lib.data.strokes import draw
+
+        return draw(count, size=size, seed=seed, colour=colour, device=device, split=split)
+
+    return _unpack(kept(path, lambda: _pack(draw()))).to(device)
+
+
+def kept(path: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The tensors in the file `path`; if it is missing or damaged they are made and written there first.
+
+    Two processes that want the same file: one makes it, the other waits and reads. Where nothing can be written the
+    tensors are made all the same. Both a damaged file and a failed write are said in one line on stderr.
+    """
+    import filelock
+
+    found = _read(path)
+    if found is not None:
+        return found
+    lock = filelock.FileLock(path.with_name(path.name + ".lock"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except (OSError, NotImplementedError) as error:  # a read-only folder; a file system without locks
+        say(f"cannot keep files in {path.parent} ({error}); going on without")
+        return make()
+    try:
+        found = _read(path, quiet=True)  # somebody else may have made it while we waited
+        if found is None:
+            found = make()
+            for part in path.parent.glob(f".{path.name}.*.part"):  # of a process killed while writing
+                part.unlink(missing_ok=True)
+            try:
+                write_whole(path, lambda part: _write(part, found))
+            except Exception as error:  # no space, or safetensors' own error for it: what was made is still good
+                say(f"cannot keep {path} ({error}); going on without")
+        return found
+    finally:
+        lock.release()
+
+
+def _read(path: Path, quiet: bool = False) -> dict[str, Tensor] | None:
+    from safetensors import safe_open
+
+    if not os.path.isfile(path):  # False also for a folder that may not be entered
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+            if _checksum(tensors) != (file.metadata() or {}).get("crc32"):
+                raise ValueError("its checksum is wrong")
+        return tensors
+    except Exception as error:  # whatever is wrong with it, the remedy is the same
+        if not quiet:
+            say(f"{path} is damaged ({error}); making it again")
+        return None
+
+
+def _write(path: Path, tensors: dict[str, Tensor]) -> None:
+    from safetensors.torch import save_file
+
+    save_file(tensors, path, metadata={"crc32": _checksum(tensors)})
+    path.chmod(0o644)  # safetensors leaves it closed to others, but a lab may share one cache
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    total = 0
+    for name in sorted(tensors):
+        total = zlib.crc32(name.encode(), total)
+        total = zlib.crc32(tensors[name].numpy(), total)
+    return f"{total:08x}"
+
+
+def _pack(images: ImageSet) -> dict[str, Tensor]:
+    """Tensors only, as that is all a safetensors file holds. A number keeps the factors in their order."""
+    levels = ((images.images + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
+    tensors = {"images": levels, "labels": images.labels}
+    tensors |= {f"factor {i:02d} {name}": values for i, (name, values) in enumerate(images.factors.items())}
+    return {name: values.cpu().contiguous() for name, values in tensors.items()}
+
+
+def _unpack(tensors: dict[str, Tensor]) -> ImageSet:
+    from course_lib.data.captions import Captions
+
+    factors = {name[10:]: tensors[name] for name in sorted(tensors) if name.startswith("factor ")}
+    return ImageSet(
+        images=tensors["images"].float().div_(127.5).sub_(1),
+        labels=tensors["labels"],
+        factors=factors,
+        captions=Captions(tensors["labels"], factors),
+        name="strokes",
+    )
+
+
+def _sources() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if path.name not in NOT_DRAWING:
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
