@@ -1,0 +1,49 @@
+"""Recall and precision of chapter 4's detector on 96x96 canvases of test digits, over three seeds.
+
+python benchmarks/detection.py --data mnist --steps 300 --seeds 0 1 2 --write
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import torch
+
+from course_lib import data, measured, training
+from course_lib.cnn.detection import Detector
+from course_lib.cnn.training_a_cnn import Classifier
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=300, help="of the detector, after 1,500 steps of the classifier")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--data", default="strokes")
+    parser.add_argument("--write", action="store_true", help="keep the figures for the chapter")
+    options = parser.parse_args()
+    torch.set_num_threads(2)
+    train, test = data.load(options.data), data.load(options.data, split="test")
+    results = []
+    for seed in options.seeds:
+        torch.manual_seed(seed)
+        classifier = training.fit(Classifier.for_data(train), train, steps=1500, seed=seed, device="cpu").model
+        run = training.fit(Detector.from_classifier(classifier), train, steps=options.steps, seed=seed, device="cpu")
+        results.append(run.model.evaluate(test))
+        print(f"seed {seed}: {results[-1]}, {run.seconds:.0f} s", flush=True)
+    recall, precision = ([round(result[name], 4) for result in results] for name in ("recall", "precision"))
+    print(f"recall {min(recall):.2%} to {max(recall):.2%}, precision {min(precision):.2%} to {max(precision):.2%}")
+    if options.write:
+        command = f"python benchmarks/detection.py {' '.join(sys.argv[1:])}"
+        measured.record(
+            f"detection_{options.data}",
+            command,
+            data=options.data,
+            recall=recall,
+            precision=precision,
+            steps=options.steps,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""The command line: the notebooks' own code for clusters, benchmarks and the impatient."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from course_lib import __version__
+from course_lib.errors import CourseError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; bad input is one line on stderr and exit status 2, Ctrl-C is 130."""
+    options = parser().parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except CourseError as error:
+        print(f"course_lib {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"course_lib {options.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="python -m course_lib",
+        description="Image Generation from Scratch: train, sample and evaluate the models of the course.",
+        epilog="environment: COURSE_DATASET (strokes, mnist, fashion, cifar10, folder:PATH), COURSE_DATA (where real "
+        "data sets lie), COURSE_CACHE (what is drawn or derived), COURSE_BUDGET (smoke, laptop, gpu).",
+    )
+    top.add_argument("--version", action="version", version=f"course_lib {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train a model by name", description=f"Train a model. {names()}")
+    train.add_argument("name", metavar="NAME", help="the model")
+    train.add_argument(
+        "--data",
+        metavar="D",
+        help="strokes, mnist, fashion, cifar10 or folder:PATH (default: COURSE_DATASET or strokes)",
+    )
+    train.add_argument("--size", type=int, help="height and width in pixels (default: the data's own)")
+    train.add_argument("--colour", action="store_true", help="three colour channels")
+    train.add_argument("--seconds", type=float, metavar="S", help="train for so long ...")
+    train.add_argument("--steps", type=int, metavar="N", help="... or for so many batches, whichever ends first")
+    train.add_argument(
+        "--seed", type=int, default=0, metavar="K", help="of the weights, the order and everything random (default 0)"
+    )
+    train.add_argument("--batch-size", type=int, metavar="B", help="images a step (default: the model's own)")
+    train.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
+    train.add_argument("--precision", default="auto", help="auto, 32-true or bf16-mixed (default auto)")
+    train.add_argument("--out", required=True, metavar="DIR", help="folder of the run; a run found there is continued")
+    train.add_argument(
+        "--save-every", type=float, default=30.0, metavar="S", help="seconds between checkpoints (default 30)"
+    )
+    train.set_defaults(run=run_train)
+
+    sample = commands.add_parser("sample", help="draw images with a trained model")
+    sample.add_argument("dir", metavar="DIR", help="folder of a run, or a checkpoint file")
+    sample.add_argument("--count", type=int, default=64, metavar="N", help="how many images (default 64)")
+    sample.add_argument("--seed", type=int, default=0, metavar="K", help="same seed, same images (default 0)")
+    sample.add_argument(
+        "--labels", metavar="3,1,4", help="classes to draw, repeated to fill N, for models that take them"
+    )
+    sample.add_argument("--out", required=True, metavar="FILE.npy", help="float32 [N, C, H, W] in [-1, 1]")
+    sample.set_defaults(run=run_sample)
+
+    evaluate = commands.add_parser("evaluate", help="metrics on test images, as one JSON line")
+    evaluate.add_argument("dir", metavar="DIR", help="folder of a run, or a checkpoint file")
+    evaluate.add_argument(
+        "--data", metavar="D", help="the data set whose test part is used (default: COURSE_DATASET or strokes)"
+    )
+    evaluate.set_defaults(run=run_evaluate)
+
+    data = commands.add_parser("data", help="fetch or draw a data set ahead of time")
+    data.add_argument("name", metavar="NAME", help="strokes, mnist, fashion, cifar10 or folder:PATH")
+    data.add_argument("--size", type=int, help="height and width in pixels (default: the data's own)")
+    data.add_argument("--colour", action="store_true", help="three colour channels")
+    data.set_defaults(run=run_data)
+
+    doctor = commands.add_parser("doctor", help="check that this machine can run the course")
+    doctor.set_defaults(run=run_doctor)
+
+    work = commands.add_parser(
+        "work", help="copy the exercises to work/, where you edit them; nothing of yours is overwritten"
+    )
+    work.set_defaults(run=run_work)
+    return top
+
+
+def names() -> str:
+    from course_lib.models import MODELS
+
+    return f"NAME is one of: {', '.join(MODELS)}."
+
+
+def run_train(options: argparse.Namespace) -> int:
+    import torch
+
+    from course_lib import data, models, training
+
+    kind = models.model_class(options.name)  # a wrong name is said before any data is loaded
+    images = data.load(options.data, size=options.size, colour=options.colour)
+    torch.manual_seed(options.seed)
+    run = training.fit(
+        kind.for_data(images),
+        images,
+        steps=options.steps,
+        seconds=options.seconds,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        device=options.device,
+        precision=options.precision,
+        folder=options.out,
+        save_every=options.save_every,
+    )
+    last = {name: round(value, 4) for name, value in training.recent(run.losses).items()}
+    if training.first_process():
+        print(
+            json.dumps(
+                {
+                    "model": options.name,
+                    "steps": run.steps,
+                    "seconds": round(run.seconds, 1),
+                    "stopped": run.stopped,
+                    **last,
+                }
+            )
+        )
+    return {"finished": 0, "interrupted": 130, "diverged": 1}[run.stopped]
+
+
+def run_sample(options: argparse.Namespace) -> None:
+    import numpy as np
+    import torch
+
+    from course_lib import models
+
+    if options.count < 1:
+        raise CourseError(f"--count: got {options.count}, expected 1 or more")
+    labels = None
+    if options.labels is not None:
+        try:
+            order = [int(word) for word in options.labels.split(",")]
+        except ValueError:
+            raise CourseError(
+                f"--labels: got {options.labels!r}, expected a comma list of classes such as 3,1,4"
+            ) from None
+        labels = torch.tensor(order).repeat(-(-options.count // len(order)))[: options.count]
+    model = models.load(options.dir)
+    images = model.sample(options.count, seed=options.seed, labels=labels)
+    out = Path(options.out)
+    try:
+        with open(out, "wb") as file:  # an open file, since np.save would add .npy to any other name
+            np.save(file, images.float().cpu().numpy(), allow_pickle=False)
+    except OSError as error:
+        raise CourseError(f"--out: could not write {out} ({error.strerror})") from error
+    print(json.dumps({"file": str(out), "shape": list(images.shape), "seed": options.seed}))
+
+
+def run_evaluate(options: argparse.Namespace) -> None:
+    from course_lib import data, models, training
+
+    model = models.load(options.dir)
+    card = training.read_card(options.dir)
+    channels, size = model.config.get("channels"), model.config.get("size")
+    images = data.load(options.data, split="test", size=size, colour=channels == 3)
+    print(json.dumps({"model": card["model"], "data": images.name, **model.evaluate(images)}))
+
+
+def run_data(options: argparse.Namespace) -> None:
+    from course_lib import data
+
+    for split in ("train", "test"):
+        images = data.load(options.name, split=split, size=options.size, colour=options.colour)
+        print(json.dumps({"data": images.name, "split": split, "shape": list(images.images.shape)}))
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    from course_lib import doctor
+
+    return doctor.report()
+
+
+def run_work(options: argparse.Namespace) -> None:
+    from course_lib.checks import workspace
+
+    workspace.report()

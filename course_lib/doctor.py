@@ -1,0 +1,246 @@
+"""The machine check: what was found, what is missing, and what to do about it. Made to run even where little works."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHONS = ((3, 11), (3, 14))  # from the first to before the second
+NEEDED = (
+    "numpy",
+    "scipy",
+    "PIL",
+    "matplotlib",
+    "skimage",
+    "lightning_fabric",
+    "safetensors",
+    "anywidget",
+    "ipywidgets",
+    "jupyterlab",
+)
+DISK_GB, MEMORY_GB = 1.0, 3.0
+
+
+@dataclass
+class Finding:
+    """One line of the table. `needed` tells whether the course runs without it."""
+
+    what: str
+    found: str
+    good: bool = True
+    remedy: str = ""
+    needed: bool = True
+
+
+def python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]
+    return Finding(
+        "Python",
+        f"{version} at {short(sys.executable)}",
+        good,
+        "install Python 3.11, 3.12 or 3.13, then `make lab PYTHON=python3.12`",
+    )
+
+
+def torch_pair() -> Finding:
+    """torch and torchvision are built for each other; a mismatch shows only when an operator is called."""
+    remedy = "install both together: python -m pip install --force-reinstall torch torchvision"
+    try:
+        import torch
+        import torchvision
+        from torchvision.ops import nms
+
+        kept = nms(torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 1.9]]), torch.tensor([0.9, 0.8]), 0.5)
+        pair = f"torch {torch.__version__}, torchvision {torchvision.__version__}"
+        return Finding("torch pair", pair, kept.tolist() == [0], remedy)
+    except Exception as error:
+        return Finding("torch pair", one_line(error), False, remedy)
+
+
+def accelerator() -> Finding:
+    try:
+        import torch
+
+        if torch.cuda.is_available():
+            memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+            return Finding("accelerator", f"{torch.cuda.get_device_name(0)}, {memory:.0f} GB", needed=False)
+        if torch.backends.mps.is_available():
+            return Finding("accelerator", "Apple GPU (MPS)", needed=False)
+        return Finding(
+            "accelerator", f"none: every chapter runs on the CPU ({torch.get_num_threads()} threads)", needed=False
+        )
+    except Exception as error:
+        return Finding("accelerator", one_line(error), False, "first mend torch", needed=False)
+
+
+def packages() -> Finding:
+    missing = []
+    for name in NEEDED:
+        try:
+            if importlib.util.find_spec(name) is None:
+                missing.append(name)
+        except (ImportError, ValueError):
+            missing.append(name)
+    found = "all there" if not missing else f"missing: {', '.join(missing)}"
+    return Finding("packages", found, not missing, "python -m pip install -c constraints.txt -e .   (or: make lab)")
+
+
+def memory() -> Finding:
+    try:
+        import psutil
+
+        free = psutil.virtual_memory().available / 2**30
+        return Finding(
+            "memory",
+            f"{free:.1f} GB free",
+            free >= MEMORY_GB,
+            f"close other programs: {MEMORY_GB:.0f} GB are needed",
+            needed=False,
+        )
+    except Exception as error:
+        return Finding("memory", one_line(error), False, "python -m pip install psutil", needed=False)
+
+
+def disk() -> Finding:
+    from course_lib.data.places import cache_root
+
+    place = existing(cache_root())
+    free = shutil.disk_usage(place).free / 2**30
+    return Finding(
+        "disk",
+        f"{free:.1f} GB free for {short(cache_root())}",
+        free >= DISK_GB,
+        "free some space, or set COURSE_CACHE to a larger disk",
+    )
+
+
+def cache() -> Finding:
+    from course_lib.data.places import cache_root
+
+    return writable(
+        "cache",
+        cache_root(),
+        "set COURSE_CACHE to a folder you may write; without one the digits are drawn again each time",
+        needed=False,
+    )
+
+
+def data() -> Finding:
+    from course_lib.data.places import data_root
+
+    root = data_root()
+    real = [
+        name
+        for name, folder in {"mnist": "MNIST", "fashion": "FashionMNIST", "cifar10": "cifar-10-batches-bin"}.items()
+        if (root / folder).exists()
+    ]
+    chosen = os.environ.get("COURSE_DATASET", "strokes")
+    return Finding(
+        "data",
+        f"COURSE_DATASET={chosen}; real sets in {short(root)}: {', '.join(real) or 'none yet (not needed)'}",
+        needed=False,
+    )
+
+
+def kernel() -> Finding:
+    remedy = f"{sys.executable} -m pip install ipykernel"
+    try:
+        from jupyter_client.kernelspec import KernelSpecManager
+
+        spec = KernelSpecManager().get_kernel_spec("python3")
+        return Finding("Jupyter kernel", f"python3: {short(spec.argv[0])}", True, remedy)
+    except Exception as error:
+        return Finding("Jupyter kernel", one_line(error), False, remedy)
+
+
+def widgets() -> Finding:
+    """The Python half and the browser half must both be there, and of the same generation."""
+    remedy = "python -m pip install --upgrade ipywidgets jupyterlab_widgets anywidget"
+    try:
+        import ipywidgets
+
+        folder = Path(sys.prefix) / "share" / "jupyter" / "labextensions"
+        front = folder / "@jupyter-widgets" / "jupyterlab-manager" / "package.json"
+        version = json.loads(front.read_text())["version"]
+        any_front = (folder / "anywidget" / "package.json").exists()
+        other = "there" if any_front else "without its browser half"
+        found = f"ipywidgets {ipywidgets.__version__}, manager {version}, anywidget {other}"
+        return Finding("widgets", found, ipywidgets.__version__.startswith("8.") and any_front, remedy)
+    except Exception as error:
+        return Finding("widgets", one_line(error), False, remedy)
+
+
+def work() -> Finding:
+    return writable("your work", ROOT / "work", f"make {ROOT} writable, or clone the course into your home folder")
+
+
+CHECKS: tuple[Callable[[], Finding], ...] = (
+    python, torch_pair, accelerator, packages, memory, disk, cache, data, kernel, widgets, work,
+)  # fmt: skip
+
+
+def short(path: Path | str) -> str:
+    """A path as a person would name it: inside the course, inside the home folder, or its last two parts."""
+    path = Path(path)
+    for start, name in ((ROOT, ""), (Path.home(), "~/")):
+        if path.is_relative_to(start):
+            return f"{name}{path.relative_to(start)}" if path != start else name or "."
+    return f".../{'/'.join(path.parts[-2:])}"
+
+
+def existing(path: Path) -> Path:
+    """The path, or its nearest parent that is there."""
+    return next(p for p in [path, *path.parents] if p.exists())
+
+
+def writable(what: str, folder: Path, remedy: str, needed: bool = True) -> Finding:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+        return Finding(what, f"{short(folder)} can be written", needed=needed)
+    except OSError as error:
+        return Finding(what, f"{short(folder)}: {error.strerror or error}", False, remedy, needed)
+
+
+def one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+
+
+def examine() -> list[Finding]:
+    """Run every check; one that breaks becomes a finding of its own."""
+    findings = []
+    for check in CHECKS:
+        try:
+            findings.append(check())
+        except Exception as error:
+            findings.append(
+                Finding(check.__name__, one_line(error), False, "python -m pip install -c constraints.txt -e .")
+            )
+    return findings
+
+
+def report() -> int:
+    """Print the table; 1 if the course would not run here, else 0."""
+    findings = examine()
+    width = max(len(finding.what) for finding in findings)
+    for finding in findings:
+        mark = "ok" if finding.good else "MISSING" if finding.needed else "note"
+        print(f"{mark:>7}  {finding.what:<{width}}  {finding.found}")
+        if not finding.good:
+            print(f"{'':>7}  {'':<{width}}  -> {finding.remedy}")
+    runs = all(finding.good for finding in findings if finding.needed)
+    print(
+        "\nThis machine runs the course." if runs else "\nThe course would not run yet: mend the lines marked MISSING."
+    )
+    return 0 if runs else 1

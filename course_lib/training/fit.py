@@ -1,0 +1,173 @@
+"""The loop around a model's training step: everything about a training that is not the lesson."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_lib import __version__
+from course_lib.data.batches import batches as make_batches
+from course_lib.data.imageset import ImageSet, check_images
+from course_lib.errors import CourseError
+from course_lib.training import checkpoint
+from course_lib.training.average import MovingAverage
+from course_lib.training.devices import agree, make_fabric
+from course_lib.training.folder import locked, resume, save, try_to_save
+from course_lib.training.guards import one_more_step, own_randomness
+from course_lib.training.model import Trainable
+from course_lib.training.progress import Bar
+from course_lib.training.run import Run
+
+LOG_EVERY = 25  # steps between two looks at the losses: each look makes a GPU wait
+
+
+def fit(
+    model: Trainable,
+    images: ImageSet,
+    *,
+    steps: int | None = None,  # train for so many batches ...
+    seconds: float | None = None,  # ... or for so long, whichever ends first
+    batch_size: int | None = None,  # over all processes together; default: the model's own
+    seed: int = 0,  # of the order of the images and of everything random in a step
+    device: str = "auto",  # "auto", "cpu", "cuda" or "mps"
+    precision: str = "auto",  # "auto" (bfloat16 autocast on CUDA), "32-true" or "bf16-mixed"
+    folder: str | Path | None = None,  # where checkpoints go; a run found there is continued
+    save_every: float = 30.0,  # seconds between two checkpoints
+    view: Any = None,  # what shows the progress; default: a bar in the terminal
+    card: dict[str, Any] | None = None,  # more facts to keep with the checkpoint
+) -> Run:
+    """Train `model` on `images` and return a `Run`.
+
+    Every random number of step t comes from (seed, t), so a run that was killed and continued from its folder ends
+    with the same weights, bit for bit, as one that never stopped (when it is limited by `steps`; the clock is not
+    reproducible). Ctrl-C finishes the step, saves and returns what was learned; a second Ctrl-C stops at once. A loss
+    that becomes NaN or infinite stops the training and puts the last finite weights back.
+
+    Raises CourseError for images of the wrong type or range, no limit, a missing GPU, a folder that another run is
+    using or that holds another model.
+    """
+    check_limits(steps, seconds)
+    check_images(images.images, "images")
+    fabric = make_fabric(device, precision)
+    batch_size = batch_size or model.batch_size
+    if batch_size % fabric.world_size:
+        raise CourseError(f"batch_size: got {batch_size}, expected a multiple of the {fabric.world_size} processes")
+    model.fabric, model.optimizers = None, {}
+    model.to(fabric.device, memory_format=torch.channels_last)
+    images = images.to(fabric.device)
+    order = make_batches(
+        images, batch_size, seed=seed, augment=model.augment, rank=fabric.global_rank, world=fabric.world_size
+    )
+    if fabric.world_size > 1:
+        for tensor in model.state_dict().values():
+            tensor.copy_(fabric.broadcast(tensor, src=0))
+    average = MovingAverage(model, model.average_decay) if model.average_decay is not None else None
+    model.fabric = fabric
+    model.configure()
+
+    facts = {
+        "model": model.name,
+        "config": model.config,
+        "data": images.name,
+        "images": len(images),
+        "seed": seed,
+        "batch_size": batch_size,
+        "version": __version__,
+    } | (card or {})
+    run = Run(model)
+    with locked(folder, fabric) as path, one_more_step() as stop, own_randomness(fabric.device):
+        if path and (path / checkpoint.FILE).exists():
+            resume(path, model, average, run, facts)
+        rates = [(group, group["lr"]) for o in model.optimizers.values() for group in o.param_groups]
+        finite = remember(model, average)
+        view = view if view is not None else Bar(silent=fabric.global_rank > 0)
+        view.start(model, run, steps, seconds)
+        pending: list[dict[str, Tensor]] = []
+        begun, saved = time.monotonic() - run.seconds, time.monotonic()
+        model.train()
+        halt = False
+        while not (halt or done(run, steps, seconds)):
+            progress = max(run.steps / steps if steps else 0.0, run.seconds / seconds if seconds else 0.0)
+            for group, rate in rates:
+                group["lr"] = rate * model.schedule(progress)
+            torch.manual_seed((seed + 1) * 1_000_003 + run.steps)
+            with fabric.autocast():
+                pending.append(model.training_step(order.at(run.steps)))
+            if average:
+                average.update(model)
+            run.steps += 1
+            halt, run.seconds = agree(fabric, stop.is_set(), time.monotonic() - begun)
+            due = path and time.monotonic() - saved > save_every
+            if due or halt or run.steps % LOG_EVERY == 0 or done(run, steps, seconds):
+                if not collect(pending, run, fabric):
+                    run.stopped = "diverged"
+                    break
+                finite = remember(model, average)
+                view.update(average.model if average else model, run)
+            if due:
+                try_to_save(path, model, average, run, facts, fabric)
+                saved = time.monotonic()
+        if run.stopped == "diverged":
+            restore(model, average, finite)
+        elif halt:
+            run.stopped = "interrupted"
+        if path and run.stopped != "diverged":
+            save(path, model, average, run, facts, fabric)
+        run.model = (average.model if average else model).eval()
+        view.finish(run.model, run)
+    model.eval()
+    model.fabric = None
+    if run.stopped == "diverged":
+        bad = [name for name, values in run.losses.items() if not math.isfinite(values[-1])]
+        print(
+            f"training stopped: {' and '.join(bad)} became NaN or infinite at step {run.steps}; the weights are those "
+            f"of the last finite check, at most {LOG_EVERY} steps earlier. A smaller learning rate usually helps.",
+            file=sys.stderr,
+        )
+    return run
+
+
+def check_limits(steps: int | None, seconds: float | None) -> None:
+    if steps is None and seconds is None:
+        raise CourseError("steps: got neither steps nor seconds, expected at least one, or the training never ends")
+    if steps is not None and steps < 0:
+        raise CourseError(f"steps: got {steps}, expected 0 or more")
+    if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
+        raise CourseError(f"seconds: got {seconds}, expected a positive number")
+
+
+def done(run: Run, steps: int | None, seconds: float | None) -> bool:
+    return (steps is not None and run.steps >= steps) or (seconds is not None and run.seconds >= seconds)
+
+
+def collect(pending: list[dict[str, Tensor]], run: Run, fabric) -> bool:
+    """Move the waiting losses to the run in one transfer. False when one is not finite; nothing after it is kept."""
+    if not pending:
+        return True
+    names = list(pending[0])
+    table = torch.stack([torch.stack([step[name].detach().float() for name in names]) for step in pending])
+    if fabric.world_size > 1:
+        table = fabric.all_reduce(table, reduce_op="mean")
+    pending.clear()
+    table = table.cpu()
+    finite = table.isfinite().all(dim=1)
+    keep = len(table) if finite.all() else int((~finite).nonzero()[0]) + 1
+    for name, column in zip(names, table[:keep].T.tolist(), strict=True):
+        run.losses.setdefault(name, []).extend(column)
+    run.steps -= len(table) - keep
+    return bool(finite.all())
+
+
+def remember(model: Trainable, average: MovingAverage | None) -> list[dict[str, Tensor]]:
+    return [{n: t.clone() for n, t in m.state_dict().items()} for m in (model, average and average.model) if m]
+
+
+def restore(model: Trainable, average: MovingAverage | None, weights: list[dict[str, Tensor]]) -> None:
+    for module, state in zip([m for m in (model, average and average.model) if m], weights, strict=True):
+        module.load_state_dict(state)

@@ -1,0 +1,25 @@
+"""What comes out of a training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from course_lib.training.model import Trainable
+
+
+@dataclass
+class Run:
+    """What came out of a training.
+
+    model    the one to use: the moving average where there is one, in eval mode
+    losses   name -> one number per step
+    steps    steps taken in all, resumed ones included
+    seconds  time spent in all, resumed ones included
+    stopped  "finished", "interrupted" (Ctrl-C) or "diverged" (a loss became NaN or infinite)
+    """
+
+    model: Trainable
+    losses: dict[str, list[float]] = field(default_factory=dict)
+    steps: int = 0
+    seconds: float = 0.0
+    stopped: str = "finished"

@@ -1,0 +1,224 @@
+"""The command line: trains, continues, evaluates, samples; bad input is one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from course_lib import cli, models, training
+from course_lib.training import Trainable
+
+
+@pytest.fixture(autouse=True)
+def _few_digits(monkeypatch, tmp_path):
+    """The command line on 600 digits instead of 60,000."""
+    from course_lib import data
+
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(data, "DRAWN", {"train": 600, "test": 200})
+
+
+def run(capsys, *words):
+    status = cli.main([str(word) for word in words])
+    captured = capsys.readouterr()
+    return status, captured.out.strip(), captured.err.strip()
+
+
+def test_train_continue_and_evaluate(capsys, tmp_path):
+    folder = tmp_path / "run"
+    status, out, _ = run(
+        capsys,
+        "train",
+        "classifier",
+        "--data",
+        "strokes",
+        "--steps",
+        4,
+        "--seed",
+        3,
+        "--out",
+        folder,
+        "--device",
+        "cpu",
+    )
+    assert status == 0
+    assert json.loads(out)["steps"] == 4
+    status, out, _ = run(
+        capsys,
+        "train",
+        "classifier",
+        "--data",
+        "strokes",
+        "--steps",
+        6,
+        "--seed",
+        3,
+        "--out",
+        folder,
+        "--device",
+        "cpu",
+    )
+    assert json.loads(out)["steps"] == 6
+    card = training.read_card(folder)
+    assert (card["model"], card["data"], card["seed"], card["steps"]) == ("classifier", "strokes", 3, 6)
+    status, out, _ = run(capsys, "evaluate", folder, "--data", "strokes")
+    metrics = json.loads(out)
+    assert status == 0
+    assert metrics["images"] == 200
+    assert 0 <= metrics["accuracy"] <= 1
+
+
+def test_the_same_seed_trains_the_same_weights(capsys, tmp_path):
+    for name in ("a", "b"):
+        run(
+            capsys,
+            "train",
+            "classifier",
+            "--data",
+            "strokes",
+            "--steps",
+            3,
+            "--seed",
+            1,
+            "--out",
+            tmp_path / name,
+            "--device",
+            "cpu",
+        )
+    a, b = (models.load(tmp_path / name).state_dict() for name in ("a", "b"))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["train", "resnet", "--steps", "1", "--out", "x"],
+            "model: got 'resnet', expected one of classifier, detector",
+        ),
+        (["train", "classifier", "--out", "x", "--data", "strokes"], "steps: got neither steps nor seconds"),
+        (
+            ["train", "classifier", "--steps", "1", "--out", "x", "--data", "imagenet"],
+            "got 'imagenet', expected one of strokes, mnist",
+        ),
+        (["evaluate", "nowhere"], "there is no nowhere"),
+        (["sample", "nowhere", "--out", "x.npy", "--count", "0"], "--count: got 0, expected 1 or more"),
+        (["sample", "nowhere", "--out", "x.npy", "--labels", "1,two"], "--labels: got '1,two', expected a comma list"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_two(capsys, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(capsys, *words)
+    assert status == 2
+    assert out == ""
+    assert err.startswith(f"course_lib {words[0]}: ")
+    assert message in err
+    assert "\n" not in err
+
+
+def test_a_classifier_does_not_draw(capsys, tmp_path):
+    run(capsys, "train", "classifier", "--data", "strokes", "--steps", 1, "--out", tmp_path / "run", "--device", "cpu")
+    status, _, err = run(capsys, "sample", tmp_path / "run", "--out", tmp_path / "x.npy")
+    assert status == 2
+    assert "the model 'classifier' reads images, it does not draw any" in err
+    assert not (tmp_path / "x.npy").exists()
+
+
+class Painter(Trainable):
+    """Draws grey squares as bright as their label, with seeded noise."""
+
+    name = "painter"
+
+    def __init__(self):
+        super().__init__()
+        self.level = torch.nn.Parameter(torch.zeros(1))
+
+    @classmethod
+    def for_data(cls, images):
+        return cls()
+
+    def configure(self):
+        self.optimizers = {"sgd": torch.optim.SGD(self.parameters(), lr=0.1)}
+
+    def training_step(self, batch):
+        loss = self.level.square().sum()
+        self.descend(loss, self.optimizers["sgd"])
+        return {"loss": loss.detach()}
+
+    def sample(self, count, *, seed=0, labels=None):
+        noise = torch.rand(count, 1, 5, 4, generator=torch.Generator().manual_seed(seed)) * 0.01
+        labels = torch.zeros(count) if labels is None else labels
+        return noise + labels.float().view(-1, 1, 1, 1) / 10
+
+
+def test_sample_writes_float32_in_a_plain_file_and_repeats_labels(capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(models.MODELS, "painter", lambda: Painter)
+    run(capsys, "train", "painter", "--data", "strokes", "--steps", 1, "--out", tmp_path / "run", "--device", "cpu")
+    status, out, _ = run(
+        capsys, "sample", tmp_path / "run", "--count", 7, "--seed", 2, "--labels", "3,1,4", "--out", tmp_path / "x.npy"
+    )
+    images = np.load(tmp_path / "x.npy", allow_pickle=False)
+    assert status == 0
+    assert json.loads(out)["shape"] == [7, 1, 5, 4]
+    assert images.dtype == np.float32
+    assert (images.mean(axis=(1, 2, 3)) * 10).round().tolist() == [3, 1, 4, 3, 1, 4, 3]
+    run(capsys, "sample", tmp_path / "run", "--count", 7, "--seed", 2, "--labels", "3,1,4", "--out", tmp_path / "y.npy")
+    assert np.array_equal(images, np.load(tmp_path / "y.npy", allow_pickle=False))
+
+
+def test_data_command(capsys):
+    status, out, _ = run(capsys, "data", "strokes", "--size", 16)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert [line["shape"] for line in lines] == [[600, 1, 16, 16], [200, 1, 16, 16]]
+
+
+def test_help_names_every_command_and_model():
+    text = subprocess.run(
+        [sys.executable, "-m", "course_lib", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    for word in ("train", "sample", "evaluate", "data", "doctor", "work", "COURSE_DATASET", "COURSE_DATA"):
+        assert word in text
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+
+
+def test_help_of_train_lists_the_models(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    assert all(name in capsys.readouterr().out for name in models.MODELS)
+
+
+def test_every_model_trains_a_step_saves_and_loads(capsys, tmp_path):
+    for name in models.MODELS:
+        status, _, err = run(
+            capsys, "train", name, "--data", "strokes", "--steps", 1, "--out", tmp_path / name, "--device", "cpu"
+        )
+        assert status == 0, err
+        assert models.load(tmp_path / name).name == name
+
+
+def test_shipped_checkpoints_are_small_load_and_say_how_they_were_made():
+    from importlib import resources
+
+    folder = resources.files("course_lib") / "checkpoints"
+    files = [entry for entry in folder.iterdir() if entry.name.endswith(".safetensors")]
+    assert files
+    for file in files:
+        name = file.name.removesuffix(".safetensors")
+        assert len(file.read_bytes()) <= 2**20, name
+        card = json.loads((folder / f"{name}.json").read_text())
+        assert {"command", "seed", "data", "score"} <= card.keys(), name
+        assert not models.pretrained(name).training
+
+
+def test_the_shipped_classifier_reads_digits():
+    from course_lib.data.strokes import draw
+
+    fresh = draw(500, seed=77, split="test")
+    assert models.pretrained("classifier").evaluate(fresh)["accuracy"] > 0.95

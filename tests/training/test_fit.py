@@ -1,0 +1,417 @@
+"""The engine: limits, repeatability, resume, interruption, divergence, bad input."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import Silent, Tiny, images
+
+from course_lib.errors import CourseError
+from course_lib.training import checkpoint, evaluating, fit, load_weights, read_card
+
+HERE = Path(__file__).parent
+
+
+def train(steps, folder=None, seed=0, **options):
+    model = Tiny()
+    return fit(model, images(), steps=steps, seed=seed, folder=folder, device="cpu", view=Silent(), **options), model
+
+
+def weights(model):
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def test_same_seed_same_weights_and_another_seed_others():
+    first, second, third = train(30)[1], train(30)[1], train(30, seed=5)[1]
+    assert_same(weights(first), weights(second))
+    assert not torch.equal(first.head.weight, third.head.weight)
+
+
+def test_the_callers_random_state_is_left_alone():
+    model = Tiny()
+    torch.manual_seed(3)
+    wanted = torch.rand(4)
+    torch.manual_seed(3)
+    fit(model, images(), steps=5, device="cpu", view=Silent())
+    assert torch.equal(torch.rand(4), wanted)
+
+
+def test_losses_have_one_value_a_step_and_fall():
+    run, _ = train(200)
+    assert len(run.losses["body"]) == len(run.losses["head"]) == run.steps == 200
+    assert sum(run.losses["head"][-20:]) < 0.7 * sum(run.losses["head"][:20])
+
+
+def test_the_schedule_reaches_the_optimisers():
+    _, model = train(100)
+    rate = model.optimizers["head"].param_groups[0]["lr"]
+    assert rate == pytest.approx(0.01 * (1 - 0.5 * 0.99))
+
+
+def test_seconds_end_a_run():
+    run, _ = fit(Tiny(), images(), seconds=0.5, device="cpu", view=Silent()), None
+    assert 0.5 <= run.seconds < 3
+    assert run.steps > 1
+
+
+def test_the_run_returns_the_average_and_the_model_stays_raw():
+    run, model = train(40)
+    assert run.model is not model
+    assert not run.model.training
+    assert not torch.equal(run.model.head.weight, model.head.weight)
+
+
+def test_the_average_is_the_one_of_the_formula():
+    seen = []
+
+    class Recording(Tiny):
+        def training_step(self, batch):
+            losses = super().training_step(batch)
+            seen.append(self.head.weight.detach().clone())
+            return losses
+
+    model = Recording()
+    wanted = model.head.weight.detach().clone()
+    run = fit(model, images(), steps=90, device="cpu", view=Silent())
+    for step, weight in enumerate(seen, start=1):
+        decay = min(0.9, (1 + step) / (10 + step))  # 0.9 takes over at step 80
+        wanted = decay * wanted + (1 - decay) * weight
+    torch.testing.assert_close(run.model.head.weight, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_buffers_of_the_average_are_copies():
+    run, model = train(7)
+    assert torch.equal(run.model.body[1].running_mean, model.body[1].running_mean)
+
+
+def steps_until(model, stop):
+    """Make the model ask for an interruption, as Ctrl-C does, in its step number `stop`."""
+    taken, original = [0], model.training_step
+
+    def step(batch):
+        taken[0] += 1
+        if taken[0] == stop:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(batch)
+
+    model.training_step = step
+    return model
+
+
+def test_ctrl_c_keeps_what_was_learned_and_the_run_goes_on_bit_for_bit(tmp_path):
+    whole, raw = train(60)
+    first = fit(steps_until(Tiny(), 23), images(), steps=60, folder=tmp_path, device="cpu", view=Silent())
+    assert first.stopped == "interrupted"
+    assert first.steps == 23
+    assert len(first.losses["body"]) == 23
+    assert read_card(tmp_path)["steps"] == 23
+    second, model = train(60, tmp_path)
+    assert_same(weights(raw), weights(model))
+    assert_same(weights(whole.model), weights(second.model))
+    assert second.losses == whole.losses
+
+
+def test_sigint_is_given_back():
+    before = signal.getsignal(signal.SIGINT)
+    train(3)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_training_works_in_a_thread():
+    result = []
+    thread = threading.Thread(target=lambda: result.append(train(3)[0].steps))
+    thread.start()
+    thread.join()
+    assert result == [3]
+
+
+KILLED = """
+import sys, time
+sys.path.insert(0, {here!r})
+from tiny import Silent, Tiny, images
+from course_lib.training import fit
+class Slow(Tiny):
+    def training_step(self, batch):
+        time.sleep(0.01)
+        return super().training_step(batch)
+fit(Slow(), images(), steps=300, folder={folder!r}, save_every=0.05, device="cpu", view=Silent())
+"""
+
+
+@pytest.mark.slow
+def test_kill_minus_nine_then_resume_equals_uninterrupted(tmp_path):
+    whole, raw = train(300)
+    program = KILLED.format(here=str(HERE), folder=str(tmp_path))
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    )
+    limit = time.monotonic() + 60
+    while not (tmp_path / checkpoint.FILE).exists() and process.poll() is None and time.monotonic() < limit:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+    done = read_card(tmp_path)["steps"]
+    assert 0 < done < 300, "killed too late or too early to mean anything"
+    run, model = train(300, tmp_path)
+    assert run.steps == 300
+    assert_same(weights(raw), weights(model))
+    assert_same(weights(whole.model), weights(run.model))
+
+
+TWO = """
+import sys
+sys.path.insert(0, {here!r})
+import torch
+torch.set_num_threads(1)
+from tiny import Silent, images
+from tiny import Tiny as Base
+from course_lib.training import checkpoint, fit, first_process
+from torch.nn import functional as F
+class Tiny(Base):  # no dropout and no batch norm: each process would see other noise and another half of the batch
+    def forward(self, images):
+        return self.head(F.relu(self.body[0](images)).flatten(1))
+run = fit(Tiny(), images(), steps=40, device="cpu", view=Silent(), seed=2)
+if first_process():
+    tensors = {{"model." + name: tensor for name, tensor in run.model.state_dict().items()}}
+    checkpoint.save({out!r}, tensors, {{"model": "tiny", "losses": run.losses}})
+import gc, torch.distributed as dist
+del run
+gc.collect()
+if dist.is_initialized():
+    dist.barrier()
+    dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_under_torchrun_equal_one(tmp_path):
+    results = []
+    for count in (1, 2):
+        out, program = tmp_path / f"{count}.safetensors", tmp_path / f"{count}.py"
+        program.write_text(TWO.format(here=str(HERE), out=str(out)))
+        launcher = [] if count == 1 else ["-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29611"]
+        subprocess.run([sys.executable, *launcher, str(program)], check=True, timeout=120, capture_output=True)
+        results.append(checkpoint.read(out))
+    (one, card_one), (two, card_two) = results
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        torch.tensor(card_one["losses"]["head"]), torch.tensor(card_two["losses"]["head"]), rtol=1e-3, atol=1e-4
+    )
+
+
+class Diverging(Tiny):
+    def training_step(self, batch):
+        losses = super().training_step(batch)
+        self.taken = getattr(self, "taken", 0) + 1
+        if self.taken == 40:
+            with torch.no_grad():
+                self.head.weight.fill_(math.nan)
+            losses["head"] = losses["head"] * math.nan
+        return losses
+
+
+def test_nan_stops_with_a_message_and_finite_weights(capsys):
+    model = Diverging()
+    run = fit(model, images(), steps=500, device="cpu", view=Silent())
+    assert run.stopped == "diverged"
+    assert run.steps == 40
+    assert all(t.isfinite().all() for t in weights(model).values())
+    assert all(t.isfinite().all() for t in weights(run.model).values())
+    message = capsys.readouterr().err.strip()
+    assert message.count("\n") == 0
+    assert "head became NaN or infinite at step 40" in message
+    assert "body" not in message
+
+
+def test_a_diverged_run_does_not_overwrite_its_checkpoint(tmp_path):
+    train(10, tmp_path)
+    before = (tmp_path / checkpoint.FILE).read_bytes()
+    model = Diverging()
+    fit(model, images(), steps=500, folder=tmp_path, device="cpu", view=Silent(), save_every=1e9)
+    assert (tmp_path / checkpoint.FILE).read_bytes() == before
+
+
+def test_a_full_disk_in_the_middle_costs_a_line_not_the_training(tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.os, "replace", full)
+    with pytest.raises(CourseError, match="No space left on device"):
+        train(60, tmp_path, save_every=0.0)
+    assert "No space left on device); the file before it is untouched; training goes on" in capsys.readouterr().err
+
+
+def test_a_failed_write_leaves_the_old_checkpoint_and_no_rubbish(tmp_path, monkeypatch):
+    train(5, tmp_path)
+    before = (tmp_path / checkpoint.FILE).read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    with pytest.raises(CourseError):
+        train(10, tmp_path)
+    assert (tmp_path / checkpoint.FILE).read_bytes() == before
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_two_runs_into_one_folder(tmp_path):
+    inner = []
+
+    class Nested(Tiny):
+        def training_step(self, batch):
+            if not inner:
+                with pytest.raises(CourseError, match="another run is training into") as caught:
+                    train(1, tmp_path)
+                inner.append(caught)
+            return super().training_step(batch)
+
+    run = fit(Nested(), images(), steps=3, folder=tmp_path, device="cpu", view=Silent())
+    assert inner
+    assert run.steps == 3
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path):
+    train(5, tmp_path, seed=1)
+    with pytest.raises(CourseError, match=r"holds a run with seed 1, this one 0"):
+        train(5, tmp_path, seed=0)
+    with pytest.raises(CourseError, match=r"holds a run with config .*'width': 4.*'width': 6"):
+        fit(Tiny(width=6), images(), steps=5, seed=1, folder=tmp_path, device="cpu", view=Silent())
+
+
+def test_loading_into_another_model_names_the_first_difference(tmp_path):
+    train(5, tmp_path)
+    other = Tiny(width=6)
+    before = weights(other)
+    with pytest.raises(CourseError, match=r"belongs to another model; \d+ weights differ, the first is 'body.0.bias'"):
+        load_weights(other, tmp_path)
+    assert_same(before, weights(other))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped header", "empty", "text"])
+def test_a_damaged_checkpoint_is_one_clear_line(tmp_path, damage):
+    train(5, tmp_path)
+    file = tmp_path / checkpoint.FILE
+    content = file.read_bytes()
+    file.write_bytes(
+        {
+            "truncated": content[: len(content) // 2],
+            "flipped header": b"\xff" * 16 + content[16:],
+            "empty": b"",
+            "text": b"hello, this is not a checkpoint at all",
+        }[damage]
+    )
+    for attempt in (lambda: load_weights(Tiny(), tmp_path), lambda: train(10, tmp_path)):
+        with pytest.raises(CourseError, match="is truncated or corrupt") as caught:
+            attempt()
+        assert "\n" not in str(caught.value)
+
+
+def test_a_foreign_safetensors_file_is_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"weight": torch.zeros(3)}, tmp_path / "x.safetensors")
+    with pytest.raises(CourseError, match="is not one of this course"):
+        load_weights(Tiny(), tmp_path / "x.safetensors")
+
+
+def test_a_missing_checkpoint(tmp_path):
+    with pytest.raises(CourseError, match=r"there is no .*nowhere"):
+        load_weights(Tiny(), tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "steps: got neither steps nor seconds"),
+        ({"steps": -1}, "steps: got -1, expected 0 or more"),
+        ({"seconds": 0.0}, "seconds: got 0.0, expected a positive number"),
+        ({"seconds": math.nan}, "seconds: got nan"),
+        ({"steps": 1, "device": "gpu"}, "device: got 'gpu', expected auto, cpu, cuda or mps"),
+        ({"steps": 1, "device": "cpu", "precision": "16"}, "precision: got '16'"),
+        ({"steps": 1, "device": "cpu", "batch_size": 65}, "batch_size: got 65, expected at most 64"),
+    ],
+)
+def test_bad_arguments(options, message):
+    with pytest.raises(CourseError, match=message) as caught:
+        fit(Tiny(), images(), view=Silent(), **options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
+def test_a_missing_gpu_says_what_to_do():
+    with pytest.raises(
+        CourseError, match=r"device: 'cuda' was asked for, but torch .* finds none here; use 'auto' or 'cpu'"
+    ):
+        fit(Tiny(), images(), steps=1, device="cuda", view=Silent())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 200.0])
+def test_images_that_are_not_in_range(value):
+    wrong = images()
+    wrong.images[3, 0, 2, 2] = value
+    with pytest.raises(CourseError, match="images:"):
+        fit(Tiny(), wrong, steps=1, device="cpu", view=Silent())
+
+
+def test_nothing_in_a_checkpoint_is_pickled(tmp_path):
+    train(5, tmp_path)
+    length = int.from_bytes((tmp_path / checkpoint.FILE).read_bytes()[:8], "little")
+    header = json.loads((tmp_path / checkpoint.FILE).read_bytes()[8 : 8 + length])
+    assert {"model.head.weight", "average.head.weight", "optimizer.head.0.exp_avg", "losses.head"} <= header.keys()
+    assert json.loads((tmp_path / checkpoint.CARD).read_text())["steps"] == 5
+
+
+def test_evaluating_restores_every_modules_own_mode():
+    model = Tiny().train()
+    model.body[1].eval()
+    with evaluating(model):
+        assert not any(module.training for module in model.modules())
+        assert not torch.is_grad_enabled()
+    assert model.training
+    assert not model.body[1].training
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.gpu
+def test_gpu_and_cpu_agree():
+    cpu = fit(Tiny(), images(), steps=3, device="cpu", precision="32-true", view=Silent())
+    gpu = fit(Tiny(), images(), steps=3, device="cuda", precision="32-true", view=Silent())
+    # dropout masks differ between devices, so compare the losses' size, and exactly what does not depend on them
+    assert gpu.losses["body"][0] == pytest.approx(cpu.losses["body"][0], rel=0.2)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_gpu_resume_is_bit_identical(tmp_path, precision):
+    options = {"device": "cuda", "precision": precision, "view": Silent()}
+    whole = Tiny()
+    fit(whole, images(), steps=40, **options)
+    fit(steps_until(Tiny(), 17), images(), steps=40, folder=tmp_path, **options)
+    resumed = Tiny()
+    fit(resumed, images(), steps=40, folder=tmp_path, **options)
+    assert_same(weights(whole), weights(resumed))
+
+
+@pytest.mark.gpu
+def test_gpu_mixed_precision_learns():
+    run = fit(Tiny(), images(), steps=200, device="cuda", precision="bf16-mixed", view=Silent())
+    assert sum(run.losses["head"][-20:]) < 0.7 * sum(run.losses["head"][:20])

@@ -1,0 +1,69 @@
+"""A model small enough to train in a blink, with everything a real one has: dropout, buffers, two optimisers."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from course_lib.data.imageset import ImageSet
+from course_lib.training import Trainable
+
+
+class Tiny(Trainable):
+    name = "tiny"
+    batch_size = 8
+    average_decay = 0.9
+
+    def __init__(self, channels: int = 1, size: int = 8, width: int = 4, rate: float = 0.01):
+        super().__init__(channels=channels, size=size, width=width, rate=rate)
+        torch.manual_seed(1)
+        self.body = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU())
+        self.head = nn.Linear(width * size * size, 10)
+        self.rate = rate
+
+    def forward(self, images):
+        return self.head(F.dropout(self.body(images).flatten(1), 0.2, self.training))
+
+    def configure(self):
+        self.optimizers = {
+            "body": torch.optim.SGD(self.body.parameters(), lr=self.rate, momentum=0.9),
+            "head": torch.optim.Adam(self.head.parameters(), lr=self.rate),
+        }
+
+    def schedule(self, progress):
+        return 1.0 - 0.5 * progress
+
+    def augment(self, images, generator):
+        return images + 0.05 * torch.randn(images.shape, generator=generator).to(images.device)
+
+    def training_step(self, batch):
+        loss = F.cross_entropy(self(batch.images), batch.labels)
+        self.descend(loss, self.optimizers["body"])
+        again = F.cross_entropy(self(batch.images), batch.labels)
+        self.descend(again, self.optimizers["head"])
+        return {"body": loss.detach(), "head": again.detach()}
+
+
+def images(count: int = 64, size: int = 8, seed: int = 0) -> ImageSet:
+    """Noise whose label can be learned: the class sets the mean."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 10
+    noise = torch.rand(count, 1, size, size, generator=generator) * 0.5 - 0.25
+    return ImageSet(noise + labels.view(-1, 1, 1, 1) / 10 - 0.5, labels, name="noise")
+
+
+class Silent:
+    """A view that only counts."""
+
+    def __init__(self):
+        self.calls = []
+
+    def start(self, *_):
+        self.calls.append("start")
+
+    def update(self, *_):
+        self.calls.append("update")
+
+    def finish(self, *_):
+        self.calls.append("finish")
