@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from course_lib import measured
 from course_lib.cnn import convolution as ours
 from course_lib.cnn import pooling
 
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=31)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--write", action="store_true", help="keep the ratios for the README")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device, repeats = options.device, options.repeats
@@ -87,6 +89,10 @@ def main() -> None:
         print(f"{name} 2x2:  ours / torch  {first:9.2f} / {second:8.2f}  = {first / second:8.2f}")
         report[f"{name}: ours / torch"] = round(first / second, 2)
     print(json.dumps(report))
+    if options.write:
+        command = f"python benchmarks/convolution_speed.py --threads {options.threads} --repeats {repeats}"
+        faster, slower = (report[f"32 {name}"] for name in ("one image: loops / ours", "forward: ours / torch"))
+        measured.record("convolution", command, faster_than_loops=faster, slower_than_torch=slower, all=report)
 
 
 if __name__ == "__main__":

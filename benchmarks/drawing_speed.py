@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import torch
 
+from course_lib import measured
 from course_lib.data import strokes
 
 
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="keep the first figure for the README")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device = options.device
@@ -48,6 +50,9 @@ def main() -> None:
             strokes.draw(count, size=size, colour=colour, device=device)
 
         clock, processor = measure(work, options.repeats, device)
+        if options.write and share == 1:
+            command = f"python benchmarks/drawing_speed.py --threads {options.threads} --repeats {options.repeats}"
+            measured.record("drawing", command, seconds=round(clock, 2), count=count, device=device)
         kind = "colour" if colour else "grey"
         print(f"{count:6d} digits, {size:3d} px, {kind:6s}: {clock:6.2f} s ({processor:.2f} s of processor time)")
     points = strokes.skeleton(8)

@@ -191,7 +191,8 @@ def test_help_names_every_command_and_model():
 def test_help_of_train_lists_the_models(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])
-    assert all(name in capsys.readouterr().out for name in models.MODELS)
+    text = capsys.readouterr().out
+    assert all(name in text for name in models.MODELS)
 
 
 def test_every_model_trains_a_step_saves_and_loads(capsys, tmp_path):

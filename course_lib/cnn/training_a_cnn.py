@@ -97,6 +97,6 @@ class Classifier(Trainable):
         """Accuracy, and cross-entropy in nats, on a whole set."""
         probabilities = self.read(images.images)
         labels = images.labels.to(probabilities.device)
-        right = (probabilities.argmax(dim=1) == labels).float().mean()
-        nats = F.nll_loss(probabilities.clamp_min(1e-12).log(), labels)
+        right = (probabilities.argmax(dim=1) == labels).double().mean()
+        nats = F.nll_loss(probabilities.double().clamp_min(1e-12).log(), labels)
         return {"accuracy": float(right), "cross_entropy": float(nats), "images": len(images)}

@@ -301,7 +301,9 @@ def test_loading_into_another_model_names_the_first_difference(tmp_path):
     train(5, tmp_path)
     other = Tiny(width=6)
     before = weights(other)
-    with pytest.raises(CourseError, match=r"belongs to another model; \d+ weights differ, the first is 'body.0.bias'"):
+    with pytest.raises(
+        CourseError, match=r"belongs to another model; \d+ weights differ, the first is 'body.0.weight'"
+    ):
         load_weights(other, tmp_path)
     assert_same(before, weights(other))
 

@@ -1,0 +1,40 @@
+"""Make the small checkpoints that ship with the course, each with a card that says how.
+
+COURSE_DATA=ROOT python benchmarks/ship_checkpoints.py [NAME ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from course_lib import data, models
+
+FOLDER = Path(__file__).parents[1] / "course_lib" / "checkpoints"
+SHIPPED = {  # name -> model, data, steps, seed
+    "classifier": ("classifier", "strokes", 3000, 0),
+    "classifier_mnist": ("classifier", "mnist", 3000, 0),
+    "detector": ("detector", "strokes", 600, 0),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=list(SHIPPED), help="which (default: all)")
+    FOLDER.mkdir(exist_ok=True)
+    for name in parser.parse_args().names:
+        model, source, steps, seed = SHIPPED[name]
+        words = ["train", model, "--data", source, "--steps", str(steps), "--seed", str(seed), "--device", "cpu"]
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([sys.executable, "-m", "course_lib", *words, "--out", folder], check=True)
+            score = models.load(folder).evaluate(data.load(source, split="test"))
+            command = f"python -m course_lib {' '.join(words)} --out DIR"
+            models.ship(folder, FOLDER / f"{name}.safetensors", command=command, score=score)
+        print(name, score, flush=True)
+
+
+if __name__ == "__main__":
+    main()

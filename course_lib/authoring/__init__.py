@@ -1,0 +1,1 @@
+"""Tools for those who write the course: exercises from solutions, notebooks executed and stamped."""

@@ -1,0 +1,48 @@
+"""`python -m course_lib.authoring`: regenerate exercises, execute again the chapters and solutions that changed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+
+from course_lib.authoring.execute import execute, is_current, pictures, say
+from course_lib.authoring.exercises import generate
+from course_lib.checks.progress import ROOT
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m course_lib.authoring", description=__doc__)
+    parser.add_argument("notebooks", nargs="*", type=Path, help="only these (default: every chapter and solution)")
+    parser.add_argument("--all", action="store_true", help="execute even what has not changed")
+    parser.add_argument(
+        "--dataset", help="execute with this COURSE_DATASET; needs --out, the committed form is on strokes"
+    )
+    parser.add_argument("--out", type=Path, help="write executed notebooks and their pictures there, not in place")
+    options = parser.parse_args()
+    if options.dataset and not options.out:
+        parser.error("--dataset needs --out")
+    if not options.out:
+        for name in generate(ROOT / "solutions", ROOT / "exercises"):
+            say(f"exercises/{name}: written")
+    paths = options.notebooks or sorted([*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "solutions").glob("*.ipynb")])
+    for path in paths:
+        if not (options.all or options.out or options.notebooks) and is_current(nbformat.read(path, as_version=4)):
+            continue
+        begun = time.monotonic()
+        out = None
+        if options.out:
+            options.out.mkdir(parents=True, exist_ok=True)
+            out = options.out / f"{path.parent.name}-{path.name}"
+        notebook = execute(path, out, {"COURSE_DATASET": options.dataset} if options.dataset else None)
+        if out:
+            pictures(notebook, out.with_suffix(""))
+        say(f"{path.name}: executed in {time.monotonic() - begun:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""`python -m course_lib.authoring.readme_table`: put the measured figures into the README, from their files."""
+
+from __future__ import annotations
+
+from course_lib.checks.progress import ROOT
+from course_lib.measured import measured
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def percent(values: list[float]) -> str:
+    mean = sum(values) / len(values)
+    return f"{mean:.2%} ({min(values):.2%} to {max(values):.2%}, {len(values)} seeds)"
+
+
+def rows() -> list[tuple[str, str, dict]]:
+    """What was measured, the figure, and the record it stands in; only what is there."""
+    found = []
+
+    def add(name, what, figure) -> None:
+        record = measured(name)
+        if record:
+            found.append((what.format(**record), figure(record), record))
+
+    def accuracy(r) -> str:
+        return percent(r["accuracy"])
+
+    add("realism", "a CNN that saw drawn digits only reads MNIST's 10,000 test digits", accuracy)
+    add("classifier", "chapter 4's CNN on MNIST's test set after {seconds:g} s", accuracy)
+    for name in ("strokes", "mnist"):
+        what = "digits found and read on 96x96 canvases, data {data}"
+        add(f"detection_{name}", what, lambda r: f"recall {percent(r['recall'])}, precision {percent(r['precision'])}")
+    add("drawing", "60,000 digits drawn at 28 px", lambda r: f"{r['seconds']:.1f} s")
+    add("convolution", "unfold + matmul against the loops", lambda r: f"{r['faster_than_loops']:.0f} times faster")
+    same = "the same against torch's own, [64, 32, 28, 28]"
+    add("convolution", same, lambda r: f"takes {r['slower_than_torch']:.1f} times as long")
+    loader = "batches from one tensor against a loader with per-image transforms"
+    add("batches", loader, lambda r: f"{r['ratio']:.0f} times faster")
+    return found
+
+
+def table() -> str:
+    lines = ["| what | figure | command, machine |", "|---|---|---|"]
+    lines += [f"| {what} | {figure} | `{r['command']}`, {r['machine']} |" for what, figure, r in rows()]
+    return "\n".join(lines)
+
+
+def with_table(text: str) -> str:
+    """The README's text with the table as it is now."""
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(with_table(readme.read_text()))

@@ -1,0 +1,106 @@
+"""What all widgets share: controls, a picture that follows them, and a still picture for readers without a kernel."""
+
+from __future__ import annotations
+
+import html
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+from PIL import Image
+
+from course_lib.show.figures import bundle
+from course_lib.show.paint import as_png
+
+
+class Panel:
+    """A box of controls over a picture.
+
+    controls  name -> a widget with a `value`
+    paint     called with the controls' values by name; returns the picture and the sentence that describes it
+    layout    the widgets in the order shown; the picture comes last
+
+    `values` reads and `set` changes the controls, so that a test can play without a browser; `seconds` is what the last
+    change took to compute.
+    """
+
+    def __init__(
+        self,
+        controls: dict[str, Any],
+        paint: Callable[..., tuple[Image.Image, str]],
+        layout: list[ipywidgets.Widget] | None = None,
+    ):
+        self.controls, self.paint = controls, paint
+        self.picture = ipywidgets.HTML()
+        self.quiet = False
+        for control in controls.values():
+            control.observe(self.refresh, "value")
+        self.box = ipywidgets.VBox([*(layout or list(controls.values())), self.picture])
+        self.box.add_class("course-panel")  # lets a style sheet, and our browser test, find it
+        self.refresh()
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {name: control.value for name, control in self.controls.items()}
+
+    def set(self, **values: Any) -> None:
+        """Move several controls, then repaint once."""
+        self.quiet = True
+        for name, value in values.items():
+            self.controls[name].value = value
+        self.quiet = False
+        self.refresh()
+
+    def refresh(self, change: Any = None) -> None:
+        if self.quiet:
+            return
+        begun = time.perf_counter()
+        image, self.words = self.paint(**self.values)
+        self.png = as_png(image)
+        self.picture.value = (
+            f'<img alt="{html.escape(self.words, quote=True)}" style="max-width:100%" '
+            f'src="data:image/png;base64,{b64encode(self.png).decode()}">'
+        )
+        self.seconds = time.perf_counter() - begun
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        """The live widget where one can run, the still picture elsewhere: one output in both forms."""
+        view = self.box._repr_mimebundle_(**options)
+        live = {kind: data for kind, data in view.items() if "widget-view" in kind}
+        return {**bundle(self.png, self.words), **live}
+
+
+def slider(name: str, value: float, low: float, high: float, step: float) -> ipywidgets.FloatSlider:
+    """A slider with a readable label that repaints while it moves."""
+    return ipywidgets.FloatSlider(
+        value=value,
+        min=low,
+        max=high,
+        step=step,
+        description=name,
+        readout_format=".2f",
+        style={"description_width": "90px"},
+    )
+
+
+def steps(name: str, value: int, low: int, high: int) -> ipywidgets.IntSlider:
+    """A slider over whole numbers."""
+    return ipywidgets.IntSlider(value=value, min=low, max=high, description=name, style={"description_width": "90px"})
+
+
+def choice(name: str, options: list[Any], value: Any = None) -> ipywidgets.Dropdown:
+    """A drop-down list; the first option unless `value` is given."""
+    first = options[0][1] if isinstance(options[0], tuple) else options[0]
+    return ipywidgets.Dropdown(
+        options=options, value=first if value is None else value, description=name, style={"description_width": "90px"}
+    )
+
+
+def player(target: ipywidgets.IntSlider, interval: int = 350) -> ipywidgets.Play:
+    """Play, pause and stop buttons that move a slider on their own."""
+    play = ipywidgets.Play(min=target.min, max=target.max, value=target.value, interval=interval, show_repeat=False)
+    ipywidgets.jslink((play, "value"), (target, "value"))
+    ipywidgets.jslink((play, "max"), (target, "max"))
+    return play

@@ -1,0 +1,112 @@
+"""A real nbgrader run over every assignment: right, half-right, wrong and empty submissions get their points."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
+CONFIG = """
+c = get_config()
+c.CourseDirectory.course_id = "images"
+c.IncludeHeaderFooter.header = ""
+c.ClearSolutions.enforce_metadata = False
+c.ExecutePreprocessor.timeout = 120
+"""
+
+
+def nbgrader(folder: Path, *words: str) -> None:
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nbgrader calls alembic by name
+    environment = os.environ | {
+        "COURSE_PROGRESS": "off",
+        "COURSE_BUDGET": "smoke",
+        "OMP_NUM_THREADS": "1",
+        "PATH": programs,
+    }
+    command = [sys.executable, "-m", "nbgrader", *words]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def submit(folder: Path, student: str, assignment: str, notebook: nbformat.NotebookNode) -> None:
+    place = folder / "submitted" / student / assignment
+    place.mkdir(parents=True)
+    nbformat.write(notebook, place / f"{assignment}.ipynb")
+
+
+def points_of(folder: Path, assignment: str) -> dict[str, dict[str, float]]:
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{folder}/gradebook.db") as book:
+        return {
+            submission.student.id: {
+                grade.name: grade.auto_score for notebook in submission.notebooks for grade in notebook.grades
+            }
+            for submission in book.assignment_submissions(assignment)
+        }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.name)
+def test_points(path, tmp_path):
+    pytest.importorskip("nbgrader", reason="needs nbgrader: pip install -e '.[test]'")
+    assignment = path.stem
+    (tmp_path / "nbgrader_config.py").write_text(CONFIG)
+    source = tmp_path / "source" / assignment
+    source.mkdir(parents=True)
+    shutil.copy(path, source)
+    nbgrader(tmp_path, "generate_assignment", assignment, "--create")
+    release = nbformat.read(tmp_path / "release" / assignment / path.name, as_version=4)
+    solution = nbformat.read(path, as_version=4)
+    ours = nbformat.read(ROOT / "exercises" / path.name, as_version=4)
+    assert [cell.source for cell in release.cells] == [cell.source for cell in ours.cells], (
+        "our exercise is nbgrader's release"
+    )
+
+    answers = {
+        c.metadata.nbgrader.grade_id: c.source for c in solution.cells if c.metadata.get("nbgrader", {}).get("solution")
+    }
+    first = next(iter(answers))
+
+    def filled(chosen):
+        notebook = nbformat.from_dict(release)
+        notebook = nbformat.reads(nbformat.writes(notebook), as_version=4)
+        for cell in notebook.cells:
+            marks = cell.metadata.get("nbgrader", {})
+            if marks.get("solution") and marks["grade_id"] in chosen:
+                cell.source = chosen[marks["grade_id"]]
+        return notebook
+
+    stubs = {
+        c.metadata.nbgrader.grade_id: c.source for c in release.cells if c.metadata.get("nbgrader", {}).get("solution")
+    }
+    stub = re.compile(r"^( *)raise NotImplementedError\(\)", re.MULTILINE)
+    wrong = {name: stub.sub(r"\1return None", source) for name, source in stubs.items()}
+    submit(tmp_path, "right", assignment, filled(answers))
+    submit(tmp_path, "first_only", assignment, filled({first: answers[first]}))
+    submit(tmp_path, "wrong", assignment, filled(wrong))
+    submit(tmp_path, "empty", assignment, filled({}))
+    nbgrader(tmp_path, "autograde", assignment, "--create")
+
+    worth = {
+        c.metadata.nbgrader.grade_id: c.metadata.nbgrader.points
+        for c in solution.cells
+        if c.metadata.get("nbgrader", {}).get("grade")
+    }
+    nothing = dict.fromkeys(worth, 0)
+    scores = points_of(tmp_path, assignment)
+    assert sum(worth.values()) >= 3
+    assert scores["right"] == worth
+    assert scores["first_only"] == nothing | {f"check_{first}": worth[f"check_{first}"]}
+    assert scores["wrong"] == nothing
+    assert scores["empty"] == nothing

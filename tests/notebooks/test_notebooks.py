@@ -1,0 +1,174 @@
+"""The notebooks as files: current outputs, no errors, pictures with words, exercises made from their solutions."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course_lib.authoring.execute import is_current, stamp, tidy
+from course_lib.authoring.exercises import cleared, exercise_from, text_of
+
+ROOT = Path(__file__).parents[2]
+CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
+EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))
+MEGABYTE = 1_000_000
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def name(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def test_every_chapter_from_one_on_has_an_exercise_and_a_solution():
+    chapters = {path.name for path in CHAPTERS} - {"00_start_here.ipynb"}
+    assert chapters
+    assert chapters == {path.name for path in SOLUTIONS} == {path.name for path in EXERCISES}
+
+
+@pytest.mark.parametrize("path", CHAPTERS + SOLUTIONS, ids=name)
+def test_executed_in_order_with_current_outputs_and_no_errors(path):
+    notebook = read(path)
+    cells = [cell for cell in code_cells(notebook) if cell.source.strip()]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert is_current(notebook), "a cell changed since its outputs were made: make notebooks"
+    for cell in cells:
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.id
+            assert output.get("name") != "stderr", f"{cell.id} writes to stderr: {output.get('text')}"
+
+
+@pytest.mark.parametrize("path", CHAPTERS + SOLUTIONS + EXERCISES, ids=name)
+def test_hygiene(path):
+    notebook = read(path)
+    nbformat.validate(notebook)
+    text = path.read_text()
+    assert len(text) < 1.5 * MEGABYTE
+    assert text == text_of(notebook), "not in the form the tools write"
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    for cell in notebook.cells:
+        assert "execution" not in cell.metadata
+        assert len(cell.source.splitlines()) <= 30 or cell.cell_type == "markdown", cell.id
+    for word in ("/work/", "/root/", "/home/", "/tmp/"):
+        assert word not in text.replace("../work/", ""), f"a path of one machine: {word}"
+
+
+@pytest.mark.parametrize("path", CHAPTERS + SOLUTIONS, ids=name)
+def test_every_picture_has_words(path):
+    for cell in code_cells(read(path)):
+        for output in cell.outputs:
+            bundle = output.get("data", {})
+            if "image/png" in bundle:
+                assert re.search(r'alt="[^"]{15,}"', bundle.get("text/html", "")), cell.id
+
+
+@pytest.mark.parametrize("path", CHAPTERS[1:], ids=name)
+def test_every_chapter_has_its_widget_with_a_still_picture(path):
+    outputs = [output.get("data", {}) for cell in code_cells(read(path)) for output in cell.outputs]
+    widgets = [data for data in outputs if "application/vnd.jupyter.widget-view+json" in data]
+    assert widgets
+    assert all("image/png" in data for data in widgets)
+
+
+def test_the_course_check_of_chapter_files_passes():
+    script = ROOT.parent / "shared" / "check_chapters.py"
+    if not script.exists():
+        pytest.skip("needs the project's check_chapters.py beside the clone")
+    last = max(int(path.name[:2]) for path in CHAPTERS)
+    done = subprocess.run(
+        [sys.executable, script, "0", str(last)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=name)
+def test_exercises_follow_from_their_solutions(path):
+    exercise = ROOT / "exercises" / path.name
+    assert exercise.read_text() == text_of(exercise_from(read(path))), "make notebooks"
+
+
+@pytest.mark.parametrize("path", EXERCISES, ids=name)
+def test_exercises_leak_nothing_and_stubs_do_raise(path):
+    """The tag raises-exception allows an error and does not ask for one: so ask here."""
+    notebook = read(path)
+    assert "SOLUTION" not in path.read_text()
+    stubs = [cell for cell in code_cells(notebook) if cell.metadata.get("nbgrader", {}).get("solution")]
+    assert len(stubs) >= 3
+    for cell in stubs:
+        assert "raise NotImplementedError()" in cell.source, cell.id
+    for cell in code_cells(notebook):
+        assert not cell.outputs
+        assert cell.execution_count is None
+
+
+@pytest.mark.parametrize("path", EXERCISES, ids=name)
+def test_every_check_in_an_exercise_says_not_solved_yet(path):
+    """Runs the whole exercise; every graded cell must end in NotSolvedYet, which is a NotImplementedError."""
+    from nbclient import NotebookClient
+
+    notebook = read(path)
+    NotebookClient(
+        notebook, timeout=120, allow_errors=True, resources={"metadata": {"path": str(path.parent)}}
+    ).execute()
+    graded = [cell for cell in code_cells(notebook) if cell.metadata.get("nbgrader", {}).get("grade")]
+    assert len(graded) >= 3
+    for cell in graded:
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        assert [error.ename for error in errors] == ["NotSolvedYet"], cell.id
+        assert "not solved yet" in errors[0].evalue
+    for cell in code_cells(notebook):
+        if "raises-exception" not in cell.metadata.get("tags", []):
+            assert all(output.output_type != "error" for output in cell.outputs), cell.id
+
+
+# --- the tools themselves ---------------------------------------------------------------------------------------------
+
+
+def notebook_of(*sources: str) -> nbformat.NotebookNode:
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+
+
+def test_a_changed_cell_makes_the_stamp_stale():
+    notebook = notebook_of("1 + 1", "2 + 2")
+    notebook.metadata["course"] = {"stamp": stamp(notebook)}
+    assert is_current(notebook)
+    changed = copy.deepcopy(notebook)
+    changed.cells[1].source = "2 + 3"
+    assert not is_current(changed)
+    swapped = copy.deepcopy(notebook)
+    swapped.cells.reverse()
+    assert not is_current(swapped)
+
+
+def test_clearing_keeps_indentation_and_everything_around():
+    source = "def f(x):\n    y = 1\n    ### BEGIN SOLUTION\n    return x + y\n    ### END SOLUTION\n\nprint(3)"
+    assert cleared(source) == "def f(x):\n    y = 1\n    # YOUR CODE HERE\n    raise NotImplementedError()\n\nprint(3)"
+    assert cleared("x = 1") == "x = 1"
+
+
+def test_tidy_makes_widget_ids_the_same_every_time():
+    def made(identity):
+        notebook = notebook_of("w")
+        notebook.cells[0].metadata["execution"] = {"iopub.status.busy": "2026"}
+        view = {"application/vnd.jupyter.widget-view+json": {"model_id": identity}, "text/plain": "x"}
+        notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", view)]
+        notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {identity: {}}}}
+        notebook.cells[0].id = "a"
+        return json.dumps(tidy(notebook))
+
+    assert made("3f2a0c") == made("99ffee")
+    assert "3f2a0c" not in made("3f2a0c")

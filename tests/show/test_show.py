@@ -1,0 +1,138 @@
+"""Figures with words, on white; a training view that redraws in place."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+import torch
+from IPython.display import Code
+from matplotlib import pyplot as plt
+from PIL import Image
+
+from course_lib import show
+from course_lib.errors import CourseError
+from course_lib.show import figures, paint, training_view
+from course_lib.training.run import Run
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Everything that was displayed, in order."""
+    seen = []
+    monkeypatch.setattr("IPython.display.display", lambda *things, **options: seen.append((things, options)))
+    return seen
+
+
+def picture(bundle) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).convert("RGBA"))
+
+
+def test_a_figure_has_alt_text_in_html_and_a_bare_png(shown):
+    fig, axis = plt.subplots()
+    axis.plot([0, 1])
+    show.figure(fig, 'A rising line, "quoted" & <tagged>')
+    (bundle,), options = shown[0]
+    assert options == {"raw": True}
+    assert 'alt="A rising line, &quot;quoted&quot; &amp; &lt;tagged&gt;"' in bundle["text/html"]
+    assert bundle["image/png"] in bundle["text/html"]
+    assert bundle["text/plain"].startswith("A rising line")
+    assert not plt.get_fignums(), "a figure left open is shown twice"
+
+
+def test_figures_are_opaque_and_white_for_dark_pages(shown):
+    fig, axis = plt.subplots()
+    axis.plot([0, 1])
+    show.figure(fig, "A rising line on white paper")
+    pixels = picture(shown[0][0][0])
+    assert (pixels[..., 3] == 255).all()
+    assert (pixels[0, 0] == 255).all()
+
+
+@pytest.mark.parametrize("alt", ["", "a plot"])
+def test_a_picture_without_words_is_refused(alt):
+    fig, _ = plt.subplots()
+    with pytest.raises(CourseError, match="alt: got"):
+        show.figure(fig, alt)
+
+
+def test_pixels_are_not_rescaled_by_their_own_range():
+    grey = figures.to_pixels(torch.tensor([-1.0, 0.0, 1.0, 3.0]).view(1, 1, 2, 2))
+    assert grey[0, :, :, 0].tolist() == [[0, 128], [255, 255]]
+    dim = figures.to_pixels(torch.full((1, 1, 2, 2), -0.5))
+    assert (dim == 64).all()
+
+
+def test_images_show_one_title_each_and_refuse_other_counts(shown):
+    show.images(torch.zeros(3, 1, 5, 4), "Three grey rectangles in a row", titles=["a", "b", "c"], columns=2)
+    assert "Three grey" in shown[0][0][0]["text/plain"]
+    with pytest.raises(CourseError, match="titles: got 2, expected 3"):
+        show.images(torch.zeros(3, 1, 5, 4), "Three grey rectangles in a row", titles=["a", "b"])
+    with pytest.raises(CourseError, match=r"images: got shape \[3, 2, 5, 4\]"):
+        show.images(torch.zeros(3, 2, 5, 4), "Three strange rectangles in a row")
+
+
+def test_a_table_is_escaped_and_has_a_plain_form(shown):
+    show.table([["<b>", 3], ["c", 4.5]], ["name", "value"], caption="a & b")
+    (bundle,), _ = shown[0]
+    assert "&lt;b&gt;" in bundle["text/html"]
+    assert "a &amp; b" in bundle["text/html"]
+    assert bundle["text/plain"].splitlines() == ["name  value", "<b>  3", "c  4.5"]
+
+
+def test_source_shows_the_librarys_own_lines(shown):
+    from course_lib.cnn.convolution import output_size
+
+    show.source(output_size)
+    (place, code), _ = shown[0]
+    assert re.match(r"`course_lib/cnn/convolution.py`, line \d+", place.data)
+    assert isinstance(code, Code)
+    assert code.data.startswith("def output_size(")
+
+
+def test_the_running_mean():
+    assert training_view.smooth([1, 2, 3, 4], 2).tolist() == [1.0, 1.5, 2.5, 3.5]
+    assert training_view.smooth([1, 2, 3], 1).tolist() == [1, 2, 3]
+
+
+def test_the_training_view_draws_once_and_then_in_place(monkeypatch):
+    updates = []
+
+    class Handle:
+        def update(self, content, raw):
+            updates.append(content)
+
+    first = []
+
+    def display(content, raw, display_id):
+        first.append(content)
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    monkeypatch.setattr(training_view, "in_notebook", lambda: True)
+    view = show.TrainingView(samples=lambda model: torch.zeros(5, 1, 6, 6), every=0.0, what="A test training")
+    run = Run(None, {"loss": [3.0, 2.0, 1.0]}, steps=3, seconds=1.0)
+    view.start(None, run, 10, None)
+    view.update(None, run)
+    run.steps = 10
+    view.finish(None, run)
+    assert len(first) == 1
+    assert len(updates) == 1
+    assert first[0]["text/plain"] == "A test training, running after 3 steps: loss 2.000."
+    assert "finished after 10 steps" in updates[0]["text/plain"]
+
+
+def test_tiles_are_in_reading_order():
+    pixels = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1) * np.ones((5, 2, 3, 3), np.uint8)
+    grid = training_view.tile(pixels, columns=2)
+    assert grid.shape == (8, 7, 3)
+    assert [grid[row, column, 0] for row, column in [(0, 0), (0, 4), (3, 0), (3, 4), (6, 0)]] == [0, 1, 2, 3, 4]
+
+
+def test_numbers_are_written_as_a_person_would():
+    assert paint.written(-0.04, 1) == "0.0"
+    assert paint.written(-0.06, 1) == "-0.1"
+    assert paint.written(2.0, 0) == "2"
