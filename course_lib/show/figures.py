@@ -42,7 +42,7 @@ def png(fig: Figure, dpi: int | None = None) -> bytes:
     fig.draw_without_rendering()  # a first layout, so that the second has measured every title
     fig.savefig(buffer, format="png", dpi=dpi or fig.dpi)
     plt.close(fig)
-    return as_png(Image.open(buffer).convert("RGB"))
+    return as_png(Image.open(buffer).convert("RGB"), exact=True)
 
 
 def bundle(picture: bytes, alt: str) -> dict[str, str]:
