@@ -1,6 +1,6 @@
 """Recall and precision of chapter 4's detector on 96x96 canvases of test digits, over three seeds.
 
-python benchmarks/detection.py --data mnist --steps 300 --seeds 0 1 2 --write
+python benchmarks/detection.py --data mnist --steps 120 --seeds 0 1 2 --write
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from course_lib.cnn.training_a_cnn import Classifier
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=300, help="of the detector, after 1,500 steps of the classifier")
+    parser.add_argument("--steps", type=int, default=120, help="of the detector, after 1,500 steps of the classifier")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--data", default="strokes")
     parser.add_argument("--write", action="store_true", help="keep the figures for the chapter")

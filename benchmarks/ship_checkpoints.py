@@ -17,7 +17,6 @@ FOLDER = Path(__file__).parents[1] / "course_lib" / "checkpoints"
 SHIPPED = {  # name -> model, data, steps, seed
     "classifier": ("classifier", "strokes", 3000, 0),
     "classifier_mnist": ("classifier", "mnist", 3000, 0),
-    "detector": ("detector", "strokes", 600, 0),
 }
 
 

@@ -151,10 +151,11 @@ class Detector(Trainable):
         self.descend(loss, self.optimizers["adam"])
         return {"digits": each[digit].mean().detach(), "nothing": each[nothing].mean().detach()}
 
-    def heat(self, canvases: Tensor) -> Tensor:
+    def heat(self, canvases: Tensor, batch_size: int = 100) -> Tensor:
         """Class probabilities [N, 11, H / 4, W / 4]; the last is "nothing"."""
         with evaluating(self):
-            return self(canvases.to(self.to_logits.weight.device)).softmax(dim=1)
+            device = self.to_logits.weight.device
+            return torch.cat([self(part.to(device)).softmax(dim=1) for part in canvases.split(batch_size)])
 
     def detect(self, canvases: Tensor, threshold: float = 0.5) -> list[Found]:
         """Where digits are on every canvas, and which: peaks of the heat map, each kept once."""

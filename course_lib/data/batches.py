@@ -72,11 +72,11 @@ class Batches:
         """Batch number `step` (0, 1, ... on through all epochs): the same for the same (seed, step), always."""
         positions = self.positions(step)
         mine = slice(self.rank, None, self.world)
-        labels = self.images.labels[positions[mine]]
+        labels = self.images.labels.index_select(0, positions[mine])
         if self.augment is None:
-            return Batch(self.images.images[positions[mine]], labels)
+            return Batch(self.images.images.index_select(0, positions[mine]), labels)
         # Every rank augments the whole batch and keeps its rows, so that N processes train on what one would have.
-        whole = self.images.images[positions]
+        whole = self.images.images.index_select(0, positions)
         augmented = self.augment(whole, _generator(self.seed, "augment", step))
         if augmented.shape != whole.shape:
             raise CourseError(f"augment: returned shape {list(augmented.shape)}, expected {list(whole.shape)}")
