@@ -37,12 +37,13 @@ def max_pool2d(answer: Callable) -> None:
         untouched(before, x, "x")
         wanted = F.max_pool2d(x, kernel, stride, padding)
         compare(got, wanted, "your result", pooling_mistakes(x, kernel, stride, padding))
-    single = torch.arange(48, dtype=torch.float32).reshape(1, 1, 6, 8).requires_grad_()
-    got = answer(single, (2, 2), (2, 2), (0, 0))
-    if got.dtype != single.dtype:
-        raise WrongAnswer(
-            "dtype", f"given float32 you return {got.dtype}: make the result with x.new_empty(...), not torch.zeros"
-        )
+    for dtype in (torch.float32, torch.float64):
+        single = torch.arange(48, dtype=dtype).reshape(1, 1, 6, 8).requires_grad_()
+        got = answer(single, (2, 2), (2, 2), (0, 0))
+        if got.dtype != dtype:
+            raise WrongAnswer(
+                "dtype", f"given {dtype} you return {got.dtype}: make the result with x.new_empty(...), not torch.zeros"
+            )
     if not got.requires_grad:
         raise WrongAnswer(
             "no gradient", "right numbers, but no gradient gets through: leave out .item(), .detach(), .data and numpy"

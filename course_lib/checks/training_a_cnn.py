@@ -58,6 +58,14 @@ def survives(answer: Callable, generator: torch.Generator) -> None:
                 "so subtract each row's largest logit first",
             )
         compare(got, torch_cross_entropy(logits, torch.tensor([0, 4, 2, 1])), "with large logits your loss", {}, 1e-3)
+    logits, labels = torch.tensor([[1000.0, 999.0], [0.0, 1.0]]), torch.tensor([0, 1])
+    got = answer(logits, labels)
+    if not got.isfinite().all():
+        raise WrongAnswer(
+            "one maximum for all",
+            f"with one row near 1000 and one near 0 your loss is {float(got):.3g}: subtract each row's own largest "
+            "logit, not the largest of the whole batch",
+        )
     logits, labels = torch.tensor([[1000.0, 0.0], [0.0, 200.0]]), torch.tensor([1, 1])
     got = answer(logits, labels)
     if not torch.allclose(got.float(), torch.tensor(500.0), rtol=1e-4):

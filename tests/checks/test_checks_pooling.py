@@ -175,6 +175,7 @@ WRONG = [
         "dtype",
         changed(LOOPS, "x.new_empty(", "torch.zeros(").replace("1)\n    for", "1, dtype=torch.float64)\n    for"),
     ),
+    ("max_pool2d", "dtype", changed(LOOPS, "return out", "return out.float()")),
     ("max_pool2d", "no gradient", changed(LOOPS, "= window", "= window.detach()")),
     ("max_pool2d", "changes its input", "\n    x -= 1\n" + LOOPS + "\n"),
     ("max_pool2d", "type", "\n    return F.max_pool2d(x, kernel_size, stride, padding, return_indices=True)\n"),

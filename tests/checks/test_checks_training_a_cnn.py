@@ -193,6 +193,7 @@ WRONG = [
         "not stable",
         "return (logits.exp().sum(1).log() - logits[torch.arange(len(labels)), labels]).mean()",
     ),
+    ("cross_entropy", "one maximum for all", changed(STABLE, "logits.amax(dim=1, keepdim=True)", "logits.max()")),
     ("cross_entropy", "log of zero", ENTROPY),
     ("cross_entropy", "log of zero", changed(ENTROPY, "right.log()", "(right + 1e-12).log()")),
     ("cross_entropy", "no gradient", changed(STABLE, "-log_p", "-log_p.detach()")),
