@@ -15,13 +15,13 @@ lab: .venv/installed  ## install, check the machine, open the course
 test: .venv/installed-for-tests  ## everything: unit tests, every notebook at smoke budget, a real browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	COURSE_BUDGET=smoke $(PYTEST) -n 2 --dist loadfile --durations=8 -q tests \
+	COURSE_BUDGET=smoke $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder --durations=8 -q tests \
 	  --nbval-lax --nbval-current-env --nbval-cell-timeout=120 notebooks solutions exercises
 
 check: .venv/installed-for-tests  ## the edit loop, three minutes at most
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	COURSE_BUDGET=smoke $(PYTEST) -n 2 --dist loadfile -q -m "not slow and not browser" tests
+	COURSE_BUDGET=smoke $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -q -m "not slow and not browser" tests
 
 notebooks: .venv/installed-for-tests  ## regenerate the exercises, execute again what changed, stamp it
 	$(BIN)/python -m course_lib.authoring
