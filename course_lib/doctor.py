@@ -192,6 +192,8 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
 def short(path: Path | str) -> str:
     """A path as a person would name it: inside the course, inside the home folder, or its last two parts."""
     path = Path(path)
+    if not path.is_absolute():
+        return str(path)
     for start, name in ((ROOT, ""), (Path.home(), "~/")):
         if path.is_relative_to(start):
             return f"{name}{path.relative_to(start)}" if path != start else name or "."
