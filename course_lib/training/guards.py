@@ -20,15 +20,19 @@ def own_randomness(device: torch.device) -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_more_step() -> Iterator[threading.Event]:
-    """An event that Ctrl-C (or a cluster's SIGTERM) sets, so that a step is never cut in half."""
-    stop = threading.Event()
+    """An event that Ctrl-C sets, so that a step is never cut in half.
+
+    A cluster's SIGTERM sets it too, and ends the program with status 143 once the block is left: by then all is saved.
+    """
+    stop, received = threading.Event(), []
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
 
     def ask(number: int, frame: Any) -> None:
-        if stop.is_set():
+        if received:
             raise KeyboardInterrupt
+        received.append(number)
         stop.set()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -37,3 +41,5 @@ def one_more_step() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if signal.SIGTERM in received:
+        raise SystemExit(128 + signal.SIGTERM)

@@ -100,14 +100,14 @@ def test_buffers_of_the_average_are_copies():
     assert torch.equal(run.model.body[1].running_mean, model.body[1].running_mean)
 
 
-def steps_until(model, stop):
+def steps_until(model, stop, number=signal.SIGINT):
     """Make the model ask for an interruption, as Ctrl-C does, in its step number `stop`."""
     taken, original = [0], model.training_step
 
     def step(batch):
         taken[0] += 1
         if taken[0] == stop:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
         return original(batch)
 
     model.training_step = step
@@ -125,6 +125,16 @@ def test_ctrl_c_keeps_what_was_learned_and_the_run_goes_on_bit_for_bit(tmp_path)
     assert_same(weights(raw), weights(model))
     assert_same(weights(whole.model), weights(second.model))
     assert second.losses == whole.losses
+
+
+def test_a_clusters_sigterm_saves_and_ends_the_program(tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        fit(steps_until(Tiny(), 23, signal.SIGTERM), images(), steps=60, folder=tmp_path, device="cpu", view=Silent())
+    assert ended.value.code == 143
+    assert read_card(tmp_path)["steps"] == 23
+    _, raw = train(60)
+    _, model = train(60, tmp_path)
+    assert_same(weights(raw), weights(model))
 
 
 def test_sigint_is_given_back():
