@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -69,8 +70,6 @@ def execute(path: Path, out: Path | None = None, settings: dict[str, str] | None
 
 def pictures(notebook: NotebookNode, folder: Path) -> int:
     """Write every picture of a notebook as a PNG named after its cell; returns how many."""
-    import base64
-
     folder.mkdir(parents=True, exist_ok=True)
     count = 0
     for position, cell in enumerate(notebook.cells):

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
-from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from bank import cell_source, changed
 
 from course_lib import checks
 from course_lib.checks.core import NotSolvedYet, WrongAnswer
 
-ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = ("max_pool2d", "receptive_field", "max_pool2d_backward")
 
 
@@ -28,9 +26,7 @@ def made(source: str, name: str) -> Callable:
 
 def cell(folder: str, name: str) -> Callable:
     """The function in the cell graded as `name`, from the solutions or from the exercises."""
-    notebook = nbformat.read(ROOT / folder / "03_pooling.ipynb", as_version=4)
-    (source,) = [c.source for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == name]
-    return made(source, name)
+    return made(cell_source(folder, "03_pooling", name), name)
 
 
 # Programs a learner would write. Each is a body; the signature comes from HEADS.
@@ -87,14 +83,6 @@ MASKED = """
         grad_x[place] += grad_out[n, c, i, j] * mask
     return grad_x
 """
-
-
-def changed(program: str, *pairs: str) -> str:
-    """The program with each old piece replaced by the new one after it."""
-    for old, new in zip(pairs[::2], pairs[1::2], strict=True):
-        assert old in program, old
-        program = program.replace(old, new)
-    return program
 
 
 RIGHT = {

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable
-from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 import torch
+from bank import cell_source, changed
 from torch import nn
 from torch.nn import functional as F
 from torchvision.ops import box_iou, nms
@@ -18,7 +17,6 @@ from torchvision.ops import box_iou, nms
 from course_lib import checks
 from course_lib.checks.core import NotSolvedYet, WrongAnswer
 
-ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = ("cross_entropy", "train_step", "non_max_suppression")
 HEADS = {
     "cross_entropy": "def cross_entropy(logits, labels):",
@@ -36,21 +34,11 @@ def made(source: str, name: str) -> Callable:
 
 def cell(folder: str, name: str) -> Callable:
     """The function in the cell graded as `name`, from the solutions or from the exercises."""
-    notebook = nbformat.read(ROOT / folder / "04_training_a_cnn.ipynb", as_version=4)
-    (source,) = [c.source for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == name]
-    return made(source, name)
+    return made(cell_source(folder, "04_training_a_cnn", name), name)
 
 
 def program(name: str, body: str) -> Callable:
     return made(HEADS[name] + "\n" + textwrap.indent(textwrap.dedent(body).strip("\n"), "    ") + "\n", name)
-
-
-def changed(body: str, *pairs: str) -> str:
-    """The program with each old piece replaced by the new one after it."""
-    for old, new in zip(pairs[::2], pairs[1::2], strict=True):
-        assert old in body, old
-        body = body.replace(old, new)
-    return body
 
 
 ENTROPY = """
