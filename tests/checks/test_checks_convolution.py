@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import nbformat
 import pytest
 import torch
 import torch.nn.functional as F
+from bank import cell_source
 
 from course_lib.checks import convolution as checks
 from course_lib.checks.core import NotSolvedYet, WrongAnswer
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def no_progress(monkeypatch):
-    monkeypatch.setenv("COURSE_PROGRESS", "off")
-
 
 def from_notebook(folder: str, name: str):
     """The function in the cell of this name, as the notebook has it."""
-    notebook = nbformat.read(ROOT / folder / "02_convolution.ipynb", as_version=4)
-    cells = [c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == name]
-    assert len(cells) == 1
     space = {"torch": torch, "F": F}
-    exec(cells[0].source, space)
+    exec(cell_source(folder, "02_convolution", name), space)
     return space[name]
 
 
