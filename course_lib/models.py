@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
 
 from course_lib.data.imageset import ImageSet
@@ -24,9 +24,18 @@ def detector() -> type[Trainable]:
     return Detector
 
 
+def gan(module: str, name: str) -> Callable[[], type[Trainable]]:
+    return lambda: getattr(import_module(f"course_lib.gan.{module}"), name)
+
+
 MODELS: dict[str, Callable[[], type[Trainable]]] = {  # later chapters add theirs here
     "classifier": classifier,
     "detector": detector,
+    "mlp_gan": gan("the_gan_game", "MLPGAN"),
+    "dcgan": gan("dcgan", "DCGAN"),
+    "wgan_gp": gan("stable_training", "WGANGP"),
+    "r3gan": gan("stable_training", "R3GAN"),
+    "conditional_gan": gan("conditional_gan", "ConditionalGAN"),
 }
 
 

@@ -97,6 +97,7 @@ def fit(
             for group, rate in rates:
                 group["lr"] = rate * model.schedule(progress)
             torch.manual_seed((seed + 1) * 1_000_003 + run.steps)
+            model.steps_done = run.steps
             with fabric.autocast():
                 pending.append(model.training_step(order.at(run.steps)))
             if average:

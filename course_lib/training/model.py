@@ -30,6 +30,7 @@ class Trainable(nn.Module):
         self.config = config
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.fabric = None  # set by fit: device, precision, processes
+        self.steps_done = 0  # set by fit before each step
 
     @classmethod
     def for_data(cls, images: ImageSet, **config: Any) -> Trainable:

@@ -1,0 +1,80 @@
+"""The judge: chapter 4's CNN, trained on the same kind of images, so that its features mean something for them."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from course_lib import data, models
+from course_lib.data.imageset import ImageSet
+from course_lib.data.places import cache_root, say
+from course_lib.errors import CourseError
+from course_lib.training import budget, evaluating, fit
+from course_lib.training.checkpoint import FILE
+from course_lib.training.model import Trainable
+
+SHIPPED = {"strokes": "classifier", "mnist": "classifier_mnist"}  # both read one channel of 28x28
+
+
+def judge(images: ImageSet) -> Trainable:
+    """The classifier that judges what is generated after `images`, in eval mode on their device.
+
+    A checkpoint that ships with the course for drawn digits and MNIST in grey; COURSE_JUDGE names another (a run's
+    folder). For other data one is trained for a minute, once, and kept in the cache folder; a line says so.
+    Raises CourseError when the judge named by COURSE_JUDGE reads other channels or classes.
+    """
+    channels, classes = images.images.shape[1], len(images.class_names)
+    if os.environ.get("COURSE_JUDGE"):
+        network = models.load(os.environ["COURSE_JUDGE"])
+    elif images.name in SHIPPED and channels == 1:
+        network = models.pretrained(SHIPPED[images.name])
+    else:
+        network = trained_for(images)
+    read, known = network.config.get("channels"), network.config.get("classes")
+    if (read, known) != (channels, classes):
+        raise CourseError(
+            f"COURSE_JUDGE: got a judge of {read} channels and {known} classes, expected {channels} and {classes}"
+        )
+    return network.to(images.images.device).eval()
+
+
+def trained_for(images: ImageSet) -> Trainable:
+    """A classifier trained on the training part of the same data, or the one an earlier call left in the cache."""
+    channels, size = images.images.shape[1:3]
+    name = "".join(letter if letter.isalnum() else "-" for letter in images.name)
+    folder = cache_root() / "judges" / f"{name}-{channels}x{size}-{budget(smoke='smoke', laptop='whole')}"
+    if not (folder / FILE).exists():
+        train = data.load(images.name, size=size, colour=channels == 3)
+        say(f"no judge ships for {images.name}, {channels} channels: training one, once, into {folder}")
+        torch.manual_seed(0)
+        fit(
+            models.build("classifier", train),
+            train,
+            steps=budget(smoke=4, laptop=None),
+            seconds=budget(smoke=None, laptop=60.0),
+            folder=folder,
+        )
+    return models.load(folder)
+
+
+def features(network: Trainable, images: Tensor, batch_size: int = 500) -> Tensor:
+    """float64 [N, F] on the CPU: what the judge knows of images [N, C, H, W] just before it names them.
+
+    Images of another size are resized to the judge's (bilinear, antialiased). The features are computed in float32, as
+    the judge was trained, and everything after them in float64.
+    """
+    size = network.config["size"]
+    device = next(network.parameters()).device
+    with evaluating(network):
+        parts = [network.features(fitted(part.to(device), size)).double().cpu() for part in images.split(batch_size)]
+    return torch.cat(parts)
+
+
+def fitted(images: Tensor, size: int) -> Tensor:
+    """Images [N, C, H, W] -> [N, C, size, size], untouched where they have that size."""
+    if images.shape[2:] == (size, size):
+        return images
+    return F.interpolate(images, (size, size), mode="bilinear", antialias=True).clamp(-1, 1)

@@ -1,0 +1,77 @@
+"""Distances between two clouds of features, and how evenly the classes are drawn."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torchmetrics.image.fid import FrechetInceptionDistance
+
+from course_lib.errors import CourseError
+
+
+class GivenFeatures(nn.Module):
+    """Hands features through: torchmetrics wants a network, and we have already run ours."""
+
+    def __init__(self, count: int):
+        super().__init__()
+        self.num_features = count
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features
+
+
+def frechet_distance(real: Tensor, fake: Tensor) -> float:
+    """Squared Fréchet distance of two Gaussians fitted to features [N, F] and [M, F], in float64.
+
+    |mean difference|² + trace(S + T - 2 (S T)^½), Heusel et al. 2017, equation 6; computed by torchmetrics.
+    0 for equal means and covariances. Two samples of the same images do not give 0 but a floor that falls with N: print
+    it beside every figure.
+    """
+    check_clouds(real, fake)
+    metric = FrechetInceptionDistance(GivenFeatures(real.shape[1]), normalize=True).set_dtype(torch.float64)
+    metric.update(real.double(), real=True)
+    metric.update(fake.double(), real=False)
+    return float(metric.compute())
+
+
+def precision_recall(real: Tensor, fake: Tensor, neighbours: int = 3) -> tuple[float, float]:
+    """Precision and recall, both in [0, 1], of features [N, F] and [M, F].
+
+    A cloud covers the balls around its points that reach to their `neighbours`-th neighbour. Precision is the share of
+    fakes inside the real cloud, recall the share of real ones inside the fake cloud (Kynkäänniemi et al. 2019,
+    equations 1 and 2).
+    """
+    check_clouds(real, fake)
+    if min(len(real), len(fake)) <= neighbours:
+        raise CourseError(f"neighbours: got {neighbours}, expected fewer than the points, {len(real)} and {len(fake)}")
+    return inside(real, fake, neighbours), inside(fake, real, neighbours)
+
+
+def inside(cloud: Tensor, points: Tensor, neighbours: int, rows: int = 1000) -> float:
+    """Share of `points` that lie within the reach of at least one point of `cloud`."""
+    exact = {"compute_mode": "donot_use_mm_for_euclid_dist"} if cloud.shape[1] < 8 else {}
+    reach = torch.cat([torch.cdist(part, cloud, **exact).kthvalue(neighbours + 1)[0] for part in cloud.split(rows)])
+    hits = [(torch.cdist(part, cloud, **exact) <= reach).any(dim=1) for part in points.split(rows)]
+    return float(torch.cat(hits).double().mean())
+
+
+def class_shares(probabilities: Tensor) -> Tensor:
+    """[N, classes] -> float64 [classes]: how often each class is the one the judge reads."""
+    classes = probabilities.shape[1]
+    return probabilities.argmax(dim=1).bincount(minlength=classes).double().cpu() / len(probabilities)
+
+
+def kl_to_uniform(shares: Tensor) -> float:
+    """KL(shares || uniform) in nats: 0 when all classes are drawn equally often, log(classes) when only one is."""
+    shares = shares.double()
+    return float(torch.special.xlogy(shares, shares * len(shares)).sum())
+
+
+def check_clouds(real: Tensor, fake: Tensor) -> None:
+    for name, cloud in (("real", real), ("fake", fake)):
+        if cloud.ndim != 2 or len(cloud) < 2 or cloud.shape[1] != real.shape[-1]:
+            raise CourseError(
+                f"{name}: got shape {list(cloud.shape)}, expected [N, {real.shape[-1]}] with N of 2 or more"
+            )
+        if not bool(cloud.isfinite().all()):
+            raise CourseError(f"{name}: got NaN or infinite features, expected finite ones")

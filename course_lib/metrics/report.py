@@ -1,0 +1,73 @@
+"""All figures of one generator at once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from course_lib import data
+from course_lib.data.imageset import ImageSet
+from course_lib.errors import CourseError
+from course_lib.metrics.judge import features, fitted, judge
+from course_lib.metrics.quality import class_shares, frechet_distance, kl_to_uniform, precision_recall
+
+CLOUD = 5000  # at most so many points for precision and recall: their cost grows with the square
+
+
+@dataclass(frozen=True)
+class Report:
+    frechet_distance: float  # generated against test images
+    floor: float  # training against test images, as many: what perfect samples would get
+    precision: float  # share of generated images that look real
+    recall: float  # share of real images that the generator could have drawn
+    class_shares: list[float]  # how often each class is read
+    kl_to_uniform: float  # of those shares, in nats
+    as_ordered: float | None  # share read as the class that was asked for, where one was
+    images: int
+
+    def figures(self) -> dict:
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def report(fakes: Tensor, test: ImageSet, labels: Tensor | None = None) -> Report:
+    """What the judge says of generated images [N, C, H, W] in [-1, 1], against as many test images.
+
+    fakes   generated images
+    test    real images the generator never saw; as many are used as there are fakes
+    labels  int64 [N]: the class each fake was made to order as, where it was
+    """
+    if len(fakes) > len(test):
+        raise CourseError(f"fakes: got {len(fakes)}, expected at most {len(test)}, the number of test images")
+    network = judge(test)
+    size, colour = test.images.shape[2], test.images.shape[1] == 3
+    train = data.load(test.name, size=size, colour=colour, count=len(fakes))
+    real = features(network, test.images[: len(fakes)])
+    floor = frechet_distance(real, features(network, train.images))
+    fake = features(network, fakes)
+    precision, recall = precision_recall(real[:CLOUD], fake[:CLOUD])
+    read = network.read(fitted(fakes, network.config["size"]))
+    shares = class_shares(read)
+    ordered = None
+    if labels is not None:
+        ordered = float((read.argmax(dim=1).cpu() == labels.cpu()).double().mean())
+    return Report(
+        frechet_distance=frechet_distance(real, fake),
+        floor=floor,
+        precision=precision,
+        recall=recall,
+        class_shares=shares.tolist(),
+        kl_to_uniform=kl_to_uniform(shares),
+        as_ordered=ordered,
+        images=len(fakes),
+    )
+
+
+def of_model(model, test: ImageSet, count: int = 10_000, seed: int = 0) -> dict:
+    """The figures of a model that samples; what `evaluate` prints on the command line."""
+    count = min(count, len(test))
+    labels = None
+    if "classes" in model.config:
+        labels = torch.arange(count) % model.config["classes"]
+    return report(model.sample(count, seed=seed, labels=labels), test, labels).figures()
