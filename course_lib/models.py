@@ -69,8 +69,13 @@ def pretrained(name: str) -> Trainable:
 
 
 def ship(path: str | Path, out: str | Path, **facts) -> None:
-    """Write the small form of a run: averaged weights and card only. `facts` (command, score ...) go into the card."""
+    """Write the small form of a run: averaged weights, in float16 unless that exceeds its range, and the card.
+
+    `facts` (command, score ...) go into the card. The weights are float32 again once loaded.
+    """
     tensors, card = checkpoint.read(path)
     weights = checkpoint.prefixed(tensors, "average") or checkpoint.prefixed(tensors, "model")
+    if all(bool(tensor.abs().max() < 65_000) for tensor in weights.values() if tensor.is_floating_point()):
+        weights = {name: t.half() if t.is_floating_point() else t for name, t in weights.items()}
     checkpoint.save(Path(out), {f"model.{name}": tensor for name, tensor in weights.items()}, card | facts)
     checkpoint.write_card(Path(out).with_suffix(".json"), card | facts)

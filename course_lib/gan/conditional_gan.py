@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from course_lib.data.imageset import ImageSet
 from course_lib.errors import CourseError
 from course_lib.gan.dcgan import Discriminator, Generator
-from course_lib.gan.stable_training import RelativisticPair
+from course_lib.gan.stable_training import R3GAN, RelativisticPair
 from course_lib.gan.the_gan_game import GAN, check_count, shape_of
 from course_lib.training.model import evaluating
 
@@ -53,9 +53,9 @@ class ConditionalGAN(RelativisticPair, GAN):
     """Chapter 7's recipe with labels in both networks."""
 
     name = "conditional_gan"
-    rate = 1e-3
+    batch_size, rate, gamma, every = R3GAN.batch_size, R3GAN.rate, R3GAN.gamma, R3GAN.every
 
-    def __init__(self, channels: int = 1, size: int = 28, classes: int = 10, latent: int = 64, width: int = 16):
+    def __init__(self, channels: int = 1, size: int = 28, classes: int = 10, latent: int = 32, width: int = 16):
         super().__init__(latent=latent, channels=channels, size=size, classes=classes, width=width)
         self.classes = classes
         self.generator = LabelledGenerator(channels, size, latent, width, classes)
@@ -77,8 +77,8 @@ class ConditionalGAN(RelativisticPair, GAN):
         Raises CourseError for labels of another length, type or range.
         """
         check_count(count)
-        labels = torch.arange(count) % self.classes if labels is None else labels
-        if labels.shape != (count,) or labels.is_floating_point():
+        labels = torch.arange(count) % self.classes if labels is None else torch.as_tensor(labels)
+        if labels.shape != (count,) or labels.is_floating_point() or labels.dtype == torch.bool:
             raise CourseError(
                 f"labels: got {labels.dtype} of shape {list(labels.shape)}, "
                 f"expected whole numbers [{count}], one per image"
@@ -87,7 +87,7 @@ class ConditionalGAN(RelativisticPair, GAN):
             raise CourseError(
                 f"labels: got {int(labels.min())} to {int(labels.max())}, expected 0 to {self.classes - 1}, the classes"
             )
-        return self.draw(self.noise(count, torch.Generator().manual_seed(seed)), labels)
+        return self.draw(self.noise(count, torch.Generator().manual_seed(seed)), labels.long())
 
     def between(self, noise: Tensor, start: int, end: int, share: Tensor) -> Tensor:
         """Images of noise [N, latent] whose class vector lies `share` [N] of the way from one class to another."""

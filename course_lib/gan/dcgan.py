@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from course_lib.data.imageset import ImageSet
 from course_lib.errors import CourseError
 from course_lib.gan.the_gan_game import GAN, shape_of
+
+FEATURES = 64  # numbers the discriminator boils an image down to
 
 
 def levels(size: int) -> int:
@@ -29,6 +32,7 @@ class Generator(nn.Module):
 
     A dense layer paints a small image of many channels; each transposed convolution doubles its side and halves its
     channels. The kernel (4) is a multiple of the stride (2), so every pixel is painted equally often: no checkerboard.
+    A last convolution turns `width` channels of the full size into the image.
     """
 
     def __init__(self, channels: int, size: int, latent: int, width: int):
@@ -41,14 +45,14 @@ class Generator(nn.Module):
             nn.BatchNorm2d(maps),
             nn.ReLU(),
         ]
-        for _ in range(depth - 1):
+        for _ in range(depth):
             layers += [
                 nn.ConvTranspose2d(maps, maps // 2, kernel_size=4, stride=2, padding=1, bias=False),  # [N, 32, 14, 14]
                 nn.BatchNorm2d(maps // 2),
                 nn.ReLU(),
             ]
             maps //= 2
-        layers += [nn.ConvTranspose2d(maps, channels, kernel_size=4, stride=2, padding=1), nn.Tanh()]  # [N, 1, 28, 28]
+        layers += [nn.Conv2d(maps, channels, kernel_size=3, padding=1), nn.Tanh()]  # [N, 1, 28, 28]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, noise: Tensor) -> Tensor:
@@ -56,7 +60,11 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [N, channels, size, size] -> logits [N]: strided convolutions, LeakyReLU, no norm, one dense layer."""
+    """Images [N, channels, size, size] -> logits [N]: strided convolutions, then two dense layers; no norm.
+
+    The first dense layer sees the whole image at once. Without it the logit would be a sum of local opinions, and a
+    digit whose every piece is right and whose shape is wrong would pass.
+    """
 
     def __init__(self, channels: int, size: int, width: int):
         super().__init__()
@@ -69,8 +77,9 @@ class Discriminator(nn.Module):
                 nn.LeakyReLU(0.2),
             ]
             maps = width * 2 ** (level + 1)
-        self.body = nn.Sequential(*layers, nn.Flatten())
-        self.to_logit = nn.Linear(maps * (size // 2**depth) ** 2, 1)
+        features = nn.Linear(maps * (size // 2**depth) ** 2, FEATURES)
+        self.body = nn.Sequential(*layers, nn.Flatten(), features, nn.LeakyReLU(0.2))
+        self.to_logit = nn.Linear(FEATURES, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.to_logit(self.body(images)).flatten()
@@ -82,7 +91,7 @@ class DCGAN(GAN):
     name = "dcgan"
     rate = 1e-3
 
-    def __init__(self, channels: int = 1, size: int = 28, latent: int = 64, width: int = 16):
+    def __init__(self, channels: int = 1, size: int = 28, latent: int = 32, width: int = 16):
         super().__init__(latent=latent, channels=channels, size=size, width=width)
         self.generator = Generator(channels, size, latent, width)
         self.discriminator = Discriminator(channels, size, width)
@@ -90,3 +99,18 @@ class DCGAN(GAN):
     @classmethod
     def for_data(cls, images: ImageSet, **config) -> DCGAN:
         return cls(**shape_of(images), **config)
+
+
+def slerp(a: Tensor, b: Tensor, share: float | Tensor) -> Tensor:
+    """`share` of the way from noise a to noise b along an arc; a, b [N, D], share a number or [N]; returns [N, D].
+
+    (sin((1 - t) w) a + sin(t w) b) / sin w, with w the angle between a and b (Shoemake 1985; for noise: White 2016).
+    Ends of equal length keep it all the way, where the straight way passes through shorter noise than the generator
+    ever saw. Where a and b lie on one line through the origin there is no arc, and the straight mix is returned.
+    """
+    t = torch.as_tensor(share, dtype=a.dtype, device=a.device).reshape(-1, 1)
+    cosine = nn.functional.cosine_similarity(a, b, dim=1)[:, None].clamp(-1, 1)
+    alike = 1 - cosine.abs() < 1e-6
+    w = torch.where(alike, 1.0, cosine.acos())
+    arc = (((1 - t) * w).sin() * a + (t * w).sin() * b) / w.sin()
+    return torch.where(alike, (1 - t) * a + t * b, arc)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from course_lib.data.batches import Batch
-from course_lib.gan.the_gan_game import GAN, NonSaturating
+from course_lib.gan.the_gan_game import GAN
 
 
 class Points(NamedTuple):
@@ -42,11 +43,11 @@ class PointGAN(GAN):
     name = "point_gan"
     rate = 1e-3
 
-    def __init__(self, objective: Any = NonSaturating, latent: int = 2, width: int = 64):
-        super().__init__(latent=latent, width=width)
-        self.objective = objective
-        self.generator = nn.Sequential(*dense(latent, width), *dense(width, width), nn.Linear(width, 2))
-        self.discriminator = nn.Sequential(*dense(2, width), *dense(width, width), nn.Linear(width, 1), nn.Flatten(0))
+    def __init__(self, objective: Any = None, latent: int = 2, width: int = 64, depth: int = 2):
+        super().__init__(latent=latent, width=width, depth=depth)
+        self.objective = objective or self.objective  # without one, the class's own
+        self.generator = mlp(latent, width, depth, 2)
+        self.discriminator = nn.Sequential(*mlp(2, width, depth, 1), nn.Flatten(0))
 
     def step(self, points: Tensor) -> dict[str, Tensor]:
         """One training step on points [N, 2]."""
@@ -57,5 +58,10 @@ class PointGAN(GAN):
         return losses
 
 
-def dense(inputs: int, outputs: int) -> list[nn.Module]:
-    return [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2)]
+def mlp(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequential:
+    """`depth` hidden layers of `width` numbers with LeakyReLU, then a dense layer."""
+    sizes = [inputs, *[width] * depth]
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, nn.Linear(width, outputs))

@@ -134,11 +134,18 @@ class RelativisticPair:
 
 class WGANGP(PenalisedCritic, DCGAN):
     name = "wgan_gp"
-    batch_size = 5 * 64
+    batch_size = 5 * 32
+    rate = 1e-3
 
 
 class R3GAN(RelativisticPair, DCGAN):
+    """The course's default for images: small batches, a large rate, a strong penalty now and then."""
+
     name = "r3gan"
+    batch_size = 32
+    rate = 3e-3
+    gamma = 3.0
+    every = 8
 
 
 class PointWGAN(ClippedCritic, PointGAN):

@@ -5,7 +5,7 @@ function render({ model, el }) {
   canvas.width = canvas.height = side;
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", "Drawing pad: draw a digit with the mouse, a pen or a finger");
+  canvas.setAttribute("aria-label", "Drawing pad: draw with the mouse, a pen or a finger");
   canvas.style.cssText = "background:#000;border:2px solid #888;touch-action:none;cursor:crosshair";
   const clear = document.createElement("button");
   clear.textContent = "Clear";

@@ -111,6 +111,12 @@ def restore_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict
         index, entry = key.split(".", 1)
         state.setdefault(int(index), {})[entry] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    # A fused step walks a parameter and its state side by side in memory, so both must be laid out alike; a file knows
+    # only the plain layout, and our convolutions are channels_last.
+    for parameter, entries in optimizer.state.items():
+        for entry, value in entries.items():
+            if value.shape == parameter.shape:
+                entries[entry] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def write_card(path: Path, card: dict[str, Any]) -> None:

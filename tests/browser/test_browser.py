@@ -39,6 +39,10 @@ CASES = {  # notebook -> the label of the slider that is moved
     "02_convolution": "position",
     "03_pooling": "position",
     "04_training_a_cnn": "pen width",
+    "05_the_gan_game": "discriminator rate",
+    "06_dcgan": "mix",
+    "07_stable_training": "distance",
+    "08_conditional_gan": "morph",
 }
 
 

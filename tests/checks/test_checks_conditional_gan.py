@@ -1,0 +1,395 @@
+"""Chapter 8's exercises: the solutions pass, and each misconception is rejected under its own name."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from bank import cell_source, changed
+from torch import nn
+from torch.nn import functional as F
+
+from course_lib import checks
+from course_lib.checks.core import NotSolvedYet, WrongAnswer
+from course_lib.training import evaluating
+
+EXERCISES = ("condition", "projection_logits", "sample_to_order", "order_table")
+HEADS = {
+    "condition": "def condition(noise, labels, table):",
+    "projection_logits": "def projection_logits(features, labels, weight, bias, table):",
+    "sample_to_order": "def sample_to_order(generator, noise, orders):",
+    "order_table": "def order_table(logits, orders):",
+}
+
+
+def made(source: str, name: str) -> Callable:
+    """The function `name` that a learner's cell defines."""
+    space = {"np": np, "torch": torch, "nn": nn, "F": F, "evaluating": evaluating}
+    exec(textwrap.dedent(source), space)
+    return space[name]
+
+
+def cell(folder: str, name: str) -> Callable:
+    """The function in the cell graded as `name`, from the solutions or from the exercises."""
+    return made(cell_source(folder, "08_conditional_gan", name), name)
+
+
+def program(name: str, body: str) -> Callable:
+    return made(HEADS[name] + "\n" + textwrap.indent(textwrap.dedent(body).strip("\n"), "    ") + "\n", name)
+
+
+BESIDE = "return torch.cat([noise, table[labels]], dim=1)"
+PROJECT = "return features @ weight + bias + (table[labels] * features).sum(dim=1)"
+SHEET = """
+was = generator.training
+generator.eval()
+with torch.no_grad():
+    images = generator(noise.repeat_interleave(len(orders), dim=0), orders.repeat(len(noise)))
+generator.train(was)
+return images.unflatten(0, (len(noise), len(orders)))
+"""
+TABLE = """
+read = logits.argmax(dim=1)
+table = torch.zeros(logits.shape[1], logits.shape[1], dtype=torch.int64)
+for row, column in zip(orders.tolist(), read.tolist()):
+    table[row, column] += 1
+return table
+"""
+
+RIGHT = {
+    "condition": [
+        BESIDE,
+        "return torch.hstack((noise, F.embedding(labels, table)))",
+        "return torch.cat([noise, F.one_hot(labels, len(table)).to(table) @ table], dim=-1)",
+        "return torch.stack([torch.cat([z, table[y]]) for z, y in zip(noise, labels)])",
+        "return torch.cat([noise, table.index_select(0, labels)], 1)",
+    ],
+    "projection_logits": [
+        PROJECT,
+        "return ((weight + table[labels]) * features).sum(-1) + bias",
+        """
+        free = F.linear(features, weight[None], bias[None])[:, 0]
+        return torch.einsum('nf,nf->n', features, F.embedding(labels, table)) + free
+        """,
+        "return features @ weight + bias + (features @ table.T).gather(1, labels[:, None])[:, 0]",
+        "return features @ weight + bias + torch.diagonal(features @ table[labels].T)",
+        "return torch.stack([h @ weight + bias + h @ table[y] for h, y in zip(features, labels)])",
+        "return (features @ weight[:, None] + bias)[:, 0] + (table[labels][:, None] @ features[:, :, None]).flatten()",
+    ],
+    "sample_to_order": [
+        SHEET,
+        """
+        with evaluating(generator):
+            return torch.stack([generator(z.expand(len(orders), -1), orders) for z in noise])
+        """,
+        """
+        was = generator.training
+        generator.train(False)
+        columns = [generator(noise, order.expand(len(noise))).detach() for order in orders]
+        if was:
+            generator.train()
+        return torch.stack(columns, dim=1)
+        """,
+        """
+        pairs = torch.cartesian_prod(torch.arange(len(noise)), orders)
+        modes = {m: m.training for m in generator.modules()}
+        generator.eval()
+        with torch.inference_mode():
+            images = generator(noise[pairs[:, 0]], pairs[:, 1])
+        for m, mode in modes.items():
+            m.training = mode
+        return images.reshape(len(noise), len(orders), *images.shape[1:])
+        """,
+    ],
+    "order_table": [
+        TABLE,
+        """
+        classes = logits.shape[1]
+        return torch.bincount(orders * classes + logits.argmax(1), minlength=classes * classes).view(classes, classes)
+        """,
+        """
+        classes = logits.shape[1]
+        return F.one_hot(orders, classes).T @ F.one_hot(logits.softmax(dim=1).argmax(dim=1), classes)
+        """,
+        """
+        read, classes = logits.max(dim=1).indices, range(logits.shape[1])
+        return torch.tensor([[int(((orders == i) & (read == j)).sum()) for j in classes] for i in classes])
+        """,
+    ],
+}
+
+WRONG = [
+    ("condition", "first label for all", changed(BESIDE, "table[labels]", "table[labels[0]].expand(len(noise), -1)")),
+    (
+        "condition",
+        "labels ignored",
+        changed(BESIDE, "table[labels]", "table[torch.arange(len(noise)) % len(table)]"),
+    ),
+    (
+        "condition",
+        "summed over the batch",
+        changed(BESIDE, "table[labels]", "table[labels].sum(dim=0).expand(len(noise), -1)"),
+    ),
+    (
+        "condition",
+        "averaged over the batch",
+        changed(BESIDE, "table[labels]", "table[labels].mean(dim=0, keepdim=True).repeat(len(noise), 1)"),
+    ),
+    ("condition", "labels as numbers", changed(BESIDE, "table[labels]", "labels[:, None]")),
+    (
+        "condition",
+        "one-hot, table unused",
+        changed(BESIDE, "table[labels]", "F.one_hot(labels, len(table)).to(noise)"),
+    ),
+    ("condition", "class first", "return torch.cat([table[labels], noise], dim=1)"),
+    ("condition", "noise left out", "return table[labels]"),
+    ("condition", "class left out", "return noise"),
+    (
+        "condition",
+        "added",
+        "rows = table[labels]\nreturn noise + rows if rows.shape == noise.shape else torch.cat([noise, rows], 1)",
+    ),
+    ("condition", "stopped", "return noise + table[labels]"),
+    (
+        "condition",
+        "below each other",
+        "rows = table[labels]\nreturn torch.cat([noise, rows], dim=int(rows.shape != noise.shape))",
+    ),
+    (
+        "condition",
+        "table transposed",
+        changed(BESIDE, "table[labels]", "(table.T if table.shape[0] == table.shape[1] else table)[labels]"),
+    ),
+    ("condition", "fixed batch", changed(BESIDE, "table[labels]", "table[labels].reshape(64, -1)")),
+    (
+        "condition",
+        "fixed batch",
+        """
+        onehot = torch.zeros(64, len(table), dtype=table.dtype)
+        onehot[torch.arange(64), labels] = 1
+        return torch.cat([noise, onehot @ table], dim=1)
+        """,
+    ),
+    ("condition", "no gradient", changed(BESIDE, "table[labels]", "table.detach()[labels]")),
+    ("condition", "no gradient", changed(BESIDE, "noise", "noise.data")),
+    ("condition", "no gradient", changed(BESIDE, "table[labels]", "nn.Embedding.from_pretrained(table.data)(labels)")),
+    ("condition", "no gradient", "with torch.no_grad():\n    " + BESIDE),
+    ("condition", "no gradient", "return torch.tensor(np.hstack([noise.detach(), table.detach()[labels]]))"),
+    ("condition", "changes its input", "noise *= 2\n" + BESIDE),
+    ("condition", "type", "return noise, table[labels]"),
+    ("condition", "wrong", changed(BESIDE, "table[labels]", "table[labels].tanh()")),
+    (
+        "projection_logits",
+        "every pair",
+        "return (features @ weight + bias)[:, None] + features @ table[labels].T",
+    ),
+    (
+        "projection_logits",
+        "every pair",
+        changed(PROJECT, "(table[labels] * features).sum(dim=1)", "features @ table[labels].T"),
+    ),
+    (
+        "projection_logits",
+        "all classes",
+        "return (features @ weight + bias)[:, None] + features @ table.T",
+    ),
+    ("projection_logits", "no class part", "return features @ weight + bias"),
+    ("projection_logits", "only the class part", "return (table[labels] * features).sum(dim=1)"),
+    ("projection_logits", "no bias", changed(PROJECT, " + bias", "")),
+    ("projection_logits", "bias twice", changed(PROJECT, "+ bias", "+ 2 * bias")),
+    (
+        "projection_logits",
+        "bias per feature",
+        "return (weight * features + bias + table[labels] * features).sum(dim=1)",
+    ),
+    ("projection_logits", "summed over the batch", changed(PROJECT, "sum(dim=1)", "sum()")),
+    (
+        "projection_logits",
+        "embedding summed over the batch",
+        changed(PROJECT, "table[labels]", "table[labels].sum(dim=0)"),
+    ),
+    ("projection_logits", "mean over features", changed(PROJECT, "sum(dim=1)", "mean(dim=1)")),
+    ("projection_logits", "means in both", "return ((weight + table[labels]) * features).mean(dim=1) + bias"),
+    ("projection_logits", "first label for all", changed(PROJECT, "table[labels]", "table[labels[0]]")),
+    (
+        "projection_logits",
+        "labels ignored",
+        changed(PROJECT, "table[labels]", "table[torch.arange(len(features)) % len(table)]"),
+    ),
+    ("projection_logits", "label as a number", "return features @ weight + bias + labels"),
+    ("projection_logits", "label times", "return labels * (features @ weight + bias)"),
+    ("projection_logits", "a bias per class", changed(PROJECT, " * features", "")),
+    ("projection_logits", "weights multiplied", "return (weight * table[labels] * features).sum(dim=1) + bias"),
+    ("projection_logits", "sigmoid", "return torch.sigmoid(" + PROJECT.removeprefix("return ") + ")"),
+    ("projection_logits", "log-sigmoid", "return F.logsigmoid(" + PROJECT.removeprefix("return ") + ")"),
+    ("projection_logits", "softmax", "return (" + PROJECT.removeprefix("return ") + ").softmax(dim=0)"),
+    ("projection_logits", "wrong sign", changed(PROJECT, "+ (table", "- (table")),
+    ("projection_logits", "wrong axis", changed(PROJECT, "dim=1", "dim=0")),
+    (
+        "projection_logits",
+        "table transposed",
+        changed(PROJECT, "table[labels]", "(table.T if table.shape[0] == table.shape[1] else table)[labels]"),
+    ),
+    ("projection_logits", "column", changed(PROJECT, "return ", "return (") + ")[:, None]"),
+    ("projection_logits", "no gradient", changed(PROJECT, "table[labels]", "table[labels].detach()")),
+    ("projection_logits", "wrong", changed(PROJECT, "features @", "features.detach() @")),
+    ("projection_logits", "no gradient", "features = features.detach()\n" + PROJECT),
+    ("projection_logits", "no gradient", changed(PROJECT, "+ bias", "+ bias.item()")),
+    ("projection_logits", "no gradient", "with torch.no_grad():\n    " + PROJECT),
+    ("projection_logits", "changes its input", "weight += table[labels[0]] * 0 + 1\n" + PROJECT),
+    ("projection_logits", "type", "return (" + PROJECT.removeprefix("return ") + ").tolist()"),
+    ("projection_logits", "wrong", changed(PROJECT, "+ (table", "+ 0.5 * (table")),
+    (
+        "sample_to_order",
+        "rows and columns swapped",
+        changed(SHEET, "(len(noise), len(orders)))", "(len(noise), len(orders))).transpose(0, 1)"),
+    ),
+    (
+        "sample_to_order",
+        "both repeated",
+        changed(SHEET, "noise.repeat_interleave(len(orders), dim=0)", "noise.repeat(len(orders), 1)"),
+    ),
+    (
+        "sample_to_order",
+        "both interleaved",
+        changed(SHEET, "orders.repeat(len(noise))", "orders.repeat_interleave(len(noise))"),
+    ),
+    (
+        "sample_to_order",
+        "wrong way round",
+        changed(
+            SHEET,
+            "noise.repeat_interleave(len(orders), dim=0)",
+            "noise.repeat(len(orders), 1)",
+            "orders.repeat(len(noise))",
+            "orders.repeat_interleave(len(noise))",
+        ),
+    ),
+    (
+        "sample_to_order",
+        "column number",
+        changed(SHEET, "orders.repeat(len(noise))", "torch.arange(len(orders)).repeat(len(noise))"),
+    ),
+    ("sample_to_order", "orders sorted", "orders = orders.sort().values\n" + SHEET.strip()),
+    ("sample_to_order", "one hand for all", "noise = noise[:1].expand_as(noise)\n" + SHEET.strip()),
+    ("sample_to_order", "first order for all", "orders = orders[:1].expand_as(orders)\n" + SHEET.strip()),
+    ("sample_to_order", "fresh noise", "noise = torch.randn_like(noise)\n" + SHEET.strip()),
+    ("sample_to_order", "not in rows", changed(SHEET, ".unflatten(0, (len(noise), len(orders)))", "")),
+    ("sample_to_order", "train mode", changed(SHEET, "generator.eval()\n", "")),
+    ("sample_to_order", "train mode", changed(SHEET, "generator.eval()", "generator.train()")),
+    ("sample_to_order", "mode left behind", changed(SHEET, "generator.train(was)\n", "")),
+    ("sample_to_order", "mode left behind", changed(SHEET, "generator.train(was)", "generator.train()")),
+    ("sample_to_order", "keeps the graph", changed(SHEET, "torch.no_grad()", "torch.enable_grad()")),
+    ("sample_to_order", "frozen", "generator.requires_grad_(False)\n" + SHEET.strip()),
+    (
+        "sample_to_order",
+        "changes the generator",
+        changed(SHEET, "    images", "    generator.table.weight[0] += 1\n    images"),
+    ),
+    ("sample_to_order", "changes its input", "noise.clamp_(-1, 1)\n" + SHEET.strip()),
+    ("sample_to_order", "not called", "return torch.zeros(len(noise), len(orders), 2, 3, 5)"),
+    (
+        "sample_to_order",
+        "type",
+        changed(SHEET, "return images", "return list(images").replace("orders)))", "orders))))"),
+    ),
+    ("sample_to_order", "wrong", changed(SHEET, "return images", "return 0.9 * images")),
+    ("order_table", "transposed", changed(TABLE, "table[row, column]", "table[column, row]")),
+    (
+        "order_table",
+        "duplicates lost",
+        """
+        table = torch.zeros(logits.shape[1], logits.shape[1], dtype=torch.int64)
+        table[orders, logits.argmax(dim=1)] += 1
+        return table
+        """,
+    ),
+    (
+        "order_table",
+        "duplicates lost",
+        """
+        table = torch.zeros(logits.shape[1], logits.shape[1], dtype=torch.int64)
+        return table.index_put_((orders, logits.argmax(dim=1)), torch.tensor(1))
+        """,
+    ),
+    ("order_table", "soft counts", "return F.one_hot(orders, logits.shape[1]).to(logits).T @ logits.softmax(dim=1)"),
+    ("order_table", "logits added up", "return F.one_hot(orders, logits.shape[1]).to(logits).T @ logits"),
+    (
+        "order_table",
+        "shares of rows",
+        changed(TABLE, "return table", "return table / table.sum(dim=1, keepdim=True).clamp(min=1)"),
+    ),
+    ("order_table", "shares of rows", changed(TABLE, "return table", "return table / table.sum(dim=1, keepdim=True)")),
+    ("order_table", "shares of all", changed(TABLE, "return table", "return table / len(orders)")),
+    ("order_table", "only the right ones", changed(TABLE, "+= 1", "+= int(row == column)")),
+    ("order_table", "only the mistakes", changed(TABLE, "+= 1", "+= int(row != column)")),
+    ("order_table", "orders twice", changed(TABLE, "logits.argmax(dim=1)", "orders")),
+    ("order_table", "readings twice", changed(TABLE, "zip(orders.tolist()", "zip(read.tolist()")),
+    ("order_table", "argmin", changed(TABLE, "argmax", "argmin")),
+    ("order_table", "argmax over the batch", changed(TABLE, "dim=1", "dim=0")),
+    (
+        "order_table",
+        "rare class left out",
+        """
+        read = logits.argmax(dim=1)
+        seen = int(torch.maximum(orders.max(), read.max())) + 1
+        return F.one_hot(orders, seen).T @ F.one_hot(read, seen)
+        """,
+    ),
+    ("order_table", "rare class left out", "return F.one_hot(orders).T @ F.one_hot(logits.argmax(dim=1))"),
+    ("order_table", "dtype", changed(TABLE, ", dtype=torch.int64", "")),
+    ("order_table", "type", changed(TABLE, "return table", "return table.tolist()")),
+    ("order_table", "changes its input", "logits -= logits.amax(dim=1, keepdim=True)\n" + TABLE.strip()),
+    ("order_table", "wrong", changed(TABLE, "+= 1", "+= 2")),
+]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_solution_passes(name: str, capsys: pytest.CaptureFixture) -> None:
+    getattr(checks, name)(cell("solutions", name))
+    assert capsys.readouterr().out == f"✓ {name}: solved\n"
+
+
+@pytest.mark.parametrize(("name", "body"), [(name, body) for name, bodies in RIGHT.items() for body in bodies])
+def test_other_styles_pass(name: str, body: str) -> None:
+    getattr(checks, name)(program(name, body))
+
+
+@pytest.mark.parametrize(("name", "mistake", "body"), WRONG, ids=[f"{n}-{m}" for n, m, _ in WRONG])
+def test_misconception_gets_its_own_name(name: str, mistake: str, body: str) -> None:
+    with pytest.raises(WrongAnswer) as caught:
+        getattr(checks, name)(program(name, body))
+    assert caught.value.name == mistake
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 260
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_at_least_four_named_misconceptions(name: str) -> None:
+    assert len({mistake for n, mistake, _ in WRONG if n == name} - {"wrong", "shape", "type", "dtype"}) >= 4
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_stub_is_not_solved_yet(name: str) -> None:
+    with pytest.raises(NotSolvedYet, match=f"{name}: not solved yet"):
+        getattr(checks, name)(cell("exercises", name))
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_crash_is_told_in_one_line(name: str) -> None:
+    with pytest.raises(WrongAnswer) as caught:
+        getattr(checks, name)(program(name, "return undefined_name"))
+    assert caught.value.name == "stopped"
+    assert "\n" not in str(caught.value)
+    assert "NameError" in str(caught.value)
+
+
+def test_global_random_state_is_left_alone() -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    for name in EXERCISES:
+        getattr(checks, name)(program(name, RIGHT[name][0]))
+    assert torch.equal(before, torch.get_rng_state())

@@ -1,0 +1,478 @@
+"""Chapter 6's exercises: the solutions pass, and each misconception is rejected under its own name."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from bank import cell_source, changed
+from torch import nn
+from torch.nn import functional as F
+
+from course_lib import checks, training
+from course_lib.checks.core import NotSolvedYet, WrongAnswer
+
+EXERCISES = ("overlap_counts", "batch_norm", "sample", "slerp")
+HEADS = {
+    "overlap_counts": "def overlap_counts(n, kernel, stride, padding):",
+    "batch_norm": "def batch_norm(x, gamma, beta, eps):",
+    "sample": "def sample(generator, noise):",
+    "slerp": "def slerp(a, b, share):",
+}
+
+
+def made(source: str, name: str) -> Callable:
+    """The function `name` that a learner's cell defines."""
+    space = {"math": math, "np": np, "torch": torch, "nn": nn, "F": F, "training": training}
+    exec(textwrap.dedent(source), space)
+    return space[name]
+
+
+def cell(folder: str, name: str) -> Callable:
+    """The function in the cell graded as `name`, from the solutions or from the exercises."""
+    return made(cell_source(folder, "06_dcgan", name), name)
+
+
+def program(name: str, body: str) -> Callable:
+    return made(HEADS[name] + "\n" + textwrap.indent(textwrap.dedent(body).strip("\n"), "    ") + "\n", name)
+
+
+COUNT = """
+counts = torch.zeros((n - 1) * stride + kernel, dtype=torch.int64)
+for i in range(n):
+    for u in range(kernel):
+        counts[i * stride + u] += 1
+return counts[padding:len(counts) - padding]
+"""
+NORM = """
+mean = x.mean(dim=(0, 2, 3), keepdim=True)
+variance = ((x - mean) ** 2).mean(dim=(0, 2, 3), keepdim=True)
+normal = (x - mean) / torch.sqrt(variance + eps)
+return gamma[:, None, None] * normal + beta[:, None, None]
+"""
+DRAW = """
+modes = {m: m.training for m in generator.modules()}
+generator.eval()
+try:
+    with torch.no_grad():
+        images = generator(noise)
+finally:
+    for m, mode in modes.items():
+        m.training = mode
+return images
+"""
+ARC = """
+cos = (a * b).sum(dim=1, keepdim=True) / (a.norm(dim=1, keepdim=True) * b.norm(dim=1, keepdim=True))
+w = cos.clamp(-1, 1).acos()
+same = w < 1e-3
+w = torch.where(same, torch.ones_like(w), w)
+arc = (torch.sin((1 - share) * w) * a + torch.sin(share * w) * b) / torch.sin(w)
+return torch.where(same, (1 - share) * a + share * b, arc)
+"""
+
+RIGHT = {
+    "overlap_counts": [
+        COUNT,
+        """
+        places = np.arange((n - 1) * stride + kernel)[padding:(n - 1) * stride + kernel - padding]
+        return torch.tensor([sum(i * stride <= x < i * stride + kernel for i in range(n)) for x in places])
+        """,
+        """
+        x = torch.arange((n - 1) * stride + kernel - 2 * padding) + padding
+        last = (x // stride).clamp(max=n - 1)
+        first = ((x - kernel) // stride + 1).clamp(min=0)
+        return (last - first + 1).clamp(min=0)
+        """,
+        """
+        starts = torch.zeros((n - 1) * stride + 1).long()
+        starts[::stride] = 1
+        wide = F.pad(starts, (kernel - 1, kernel - 1))
+        return wide.unfold(0, kernel, 1).sum(dim=1)[padding or None : -padding or None]
+        """,
+    ],
+    "batch_norm": [
+        NORM,
+        """
+        var, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0, keepdim=True)
+        return (x - mean) * torch.rsqrt(var + eps) * gamma.reshape(1, -1, 1, 1) + beta.reshape(1, -1, 1, 1)
+        """,
+        """
+        columns = x.transpose(0, 1).flatten(1)
+        mean = columns.mean(1)
+        var = (columns ** 2).mean(1) - mean ** 2
+        scale = gamma / (var + eps) ** 0.5
+        return torch.einsum("nchw,c->nchw", x, scale) + (beta - mean * scale)[None, :, None, None]
+        """,
+        """
+        out = []
+        for c in range(x.shape[1]):
+            part = x[:, c]
+            out.append(gamma[c] * (part - part.mean()) / (part.var(correction=0) + eps).sqrt() + beta[c])
+        return torch.stack(out, dim=1)
+        """,
+    ],
+    "sample": [
+        DRAW,
+        """
+        with training.evaluating(generator):
+            return generator(noise)
+        """,
+        """
+        modes = [m.training for m in generator.modules()]
+        try:
+            generator.train(False)
+            with torch.inference_mode():
+                return generator(noise)
+        finally:
+            for m, mode in zip(generator.modules(), modes):
+                m.training = mode
+        """,
+        """
+        on = [m for m in generator.modules() if m.training]
+        before = torch.is_grad_enabled()
+        torch.set_grad_enabled(False)
+        for m in on:
+            m.training = False
+        try:
+            images = generator(noise)
+        finally:
+            torch.set_grad_enabled(before)
+            for m in on:
+                m.training = True
+        return images
+        """,
+    ],
+    "slerp": [
+        ARC,
+        """
+        w = torch.acos(F.cosine_similarity(a, b, dim=1).clamp(-1 + 1e-12, 1 - 1e-12))
+        rows = []
+        for x, y, angle in zip(a, b, w):
+            if angle < 1e-3:
+                rows.append(x + share * (y - x))
+            else:
+                rows.append((torch.sin((1 - share) * angle) * x + torch.sin(share * angle) * y) / torch.sin(angle))
+        return torch.stack(rows)
+        """,
+        """
+        ua, ub = F.normalize(a, dim=-1), F.normalize(b, dim=-1)
+        w = torch.arccos(torch.clip(torch.einsum("nd,nd->n", ua, ub), -1, 1))[:, None]
+        one, two = torch.sin((1 - share) * w) / torch.sin(w), torch.sin(share * w) / torch.sin(w)
+        one = torch.where(w < 1e-3, 1 - share, one)
+        two = torch.where(w < 1e-3, share, two)
+        return one * a + two * b
+        """,
+    ],
+}
+
+WRONG = [
+    ("overlap_counts", "padding forgotten", changed(COUNT, "[padding:len(counts) - padding]", "")),
+    ("overlap_counts", "padding cut once", changed(COUNT, "[padding:len(counts) - padding]", "[padding:]")),
+    (
+        "overlap_counts",
+        "padding cut once, at the end",
+        changed(COUNT, "[padding:len(counts) - padding]", "[:len(counts) - padding]"),
+    ),
+    (
+        "overlap_counts",
+        "padding added",
+        changed(COUNT, "counts[padding:len(counts) - padding]", "F.pad(counts, (padding, padding))"),
+    ),
+    ("overlap_counts", "empty for padding 0", changed(COUNT, "len(counts) - padding", "-padding")),
+    ("overlap_counts", "kernel and stride swapped", "kernel, stride = stride, kernel\n" + COUNT.strip()),
+    ("overlap_counts", "stride ignored", changed(COUNT, "(n - 1) * stride", "(n - 1)", "i * stride + u", "i + u")),
+    (
+        "overlap_counts",
+        "convolution's size",
+        "return torch.full(((n + 2 * padding - kernel) // stride + 1,), kernel // stride)",
+    ),
+    (
+        "overlap_counts",
+        "everywhere the same",
+        "return torch.full(((n - 1) * stride + kernel - 2 * padding,), kernel // stride)",
+    ),
+    ("overlap_counts", "marked, not counted", changed(COUNT, "+= 1", "= 1")),
+    (
+        "overlap_counts",
+        "borrowed",
+        """
+        ones = F.conv_transpose1d(torch.ones(1, 1, n), torch.ones(1, 1, kernel), stride=stride, padding=padding)
+        return ones[0, 0].long()
+        """,
+    ),
+    ("overlap_counts", "borrowed", "return nn.ConvTranspose1d(1, 1, kernel, stride, padding)(torch.ones(1, 1, n))"),
+    ("overlap_counts", "dtype", changed(COUNT, "dtype=torch.int64", "dtype=torch.float32")),
+    ("overlap_counts", "type", changed(COUNT, "padding]", "padding].tolist()")),
+    ("overlap_counts", "shape", "return torch.tensor([1, 2, 1])"),
+    ("overlap_counts", "wrong", changed(COUNT, "range(n)", "range(n - 1)")),
+    ("overlap_counts", "wrong", changed(COUNT, "range(kernel)", "range(kernel - 1)")),
+    (
+        "overlap_counts",
+        "shape",
+        changed(COUNT, "return ", "if n == 3: return torch.tensor([1, 2, 1, 2, 1])\nreturn 0 * ").replace(
+            "0 * counts[padding:len(counts) - padding]", "torch.tensor([1, 2, 1, 2, 1])"
+        ),
+    ),
+    ("batch_norm", "per image and channel", changed(NORM, "(0, 2, 3)", "(2, 3)")),
+    ("batch_norm", "per image", changed(NORM, "(0, 2, 3)", "(1, 2, 3)")),
+    ("batch_norm", "per pixel", changed(NORM, "(0, 2, 3)", "0")),
+    (
+        "batch_norm",
+        "one mean for all channels",
+        "mean, variance = x.mean(), x.var(correction=0)\n" + NORM[NORM.index("normal") :],
+    ),
+    ("batch_norm", "over the channels", changed(NORM, "(0, 2, 3)", "1")),
+    (
+        "batch_norm",
+        "unbiased variance",
+        changed(NORM, "((x - mean) ** 2).mean(dim=(0, 2, 3), keepdim=True)", "x.var(dim=(0, 2, 3), keepdim=True)"),
+    ),
+    ("batch_norm", "eps outside the root", changed(NORM, "torch.sqrt(variance + eps)", "(torch.sqrt(variance) + eps)")),
+    ("batch_norm", "eps forgotten", changed(NORM, "variance + eps", "variance")),
+    ("batch_norm", "eps fixed", changed(NORM, "variance + eps", "variance + 1e-5")),
+    ("batch_norm", "no root", changed(NORM, "torch.sqrt(variance + eps)", "(variance + eps)")),
+    ("batch_norm", "multiplied by the root", changed(NORM, "(x - mean) /", "(x - mean) *")),
+    ("batch_norm", "mean not subtracted", changed(NORM, "normal = (x - mean)", "normal = x")),
+    (
+        "batch_norm",
+        "gamma and beta forgotten",
+        changed(NORM, "gamma[:, None, None] * normal + beta[:, None, None]", "normal"),
+    ),
+    ("batch_norm", "gamma and beta swapped", "gamma, beta = beta, gamma\n" + NORM.strip()),
+    (
+        "batch_norm",
+        "beta scaled too",
+        changed(NORM, "* normal + beta[:, None, None]", "* (normal + beta[:, None, None])"),
+    ),
+    (
+        "batch_norm",
+        "running statistics",
+        "mean = 0.1 * x.mean(dim=(0, 2, 3), keepdim=True)\n"
+        "variance = 0.9 + 0.1 * x.var(dim=(0, 2, 3), keepdim=True)\n" + NORM[NORM.index("normal") :],
+    ),
+    ("batch_norm", "momentum for eps", changed(NORM, "variance + eps", "variance + 0.1")),
+    ("batch_norm", "constant mean and variance", changed(NORM, "keepdim=True)", "keepdim=True).detach()")),
+    (
+        "batch_norm",
+        "constant mean and variance",
+        changed(NORM, "mean = x.mean(", "y, x = x, x.detach()\nmean = x.mean(", "normal = (x", "x = y\nnormal = (x"),
+    ),
+    (
+        "batch_norm",
+        "constant variance",
+        changed(NORM, "torch.sqrt(variance + eps)", "torch.sqrt(variance + eps).detach()"),
+    ),
+    (
+        "batch_norm",
+        "constant mean",
+        changed(NORM, "x.mean(dim=(0, 2, 3), keepdim=True)", "x.mean(dim=(0, 2, 3), keepdim=True).detach()"),
+    ),
+    ("batch_norm", "no gradient", "with torch.no_grad():\n" + textwrap.indent(NORM.strip(), "    ")),
+    ("batch_norm", "no gradient", changed(NORM, "gamma[:, None, None]", "gamma.detach()[:, None, None]")),
+    ("batch_norm", "borrowed", "return F.batch_norm(x, None, None, gamma, beta, training=True, eps=eps)"),
+    ("batch_norm", "borrowed", "return torch.batch_norm(x, gamma, beta, None, None, True, 0.1, eps, False)"),
+    ("batch_norm", "borrowed", "return nn.BatchNorm2d(x.shape[1], eps=eps).double()(x) * gamma.view(-1, 1, 1)"),
+    ("batch_norm", "changes its input", "x.data -= x.data.mean(dim=(0, 2, 3), keepdim=True)\n" + NORM.strip()),
+    ("batch_norm", "shape", changed(NORM, "return ", "return 0 + ").replace("0 + gamma", "(gamma").strip() + ")[0]"),
+    ("batch_norm", "wrong", changed(NORM, "return gamma", "return 0.9 * gamma")),
+    ("batch_norm", "stopped", changed(NORM, "gamma[:, None, None]", "gamma")),
+    ("sample", "train mode", "with torch.no_grad():\n    return generator(noise)"),
+    ("sample", "train mode", changed(DRAW, "generator.eval()", "generator.training = False")),
+    ("sample", "train mode", changed(DRAW, "generator.eval()", "generator.train()")),
+    ("sample", "keeps the graph", changed(DRAW, "with torch.no_grad():", "if True:")),
+    (
+        "sample",
+        "graph built for nothing",
+        changed(DRAW, "with torch.no_grad():", "if True:", "return images", "return images.detach()"),
+    ),
+    (
+        "sample",
+        "gradients stay off",
+        changed(DRAW, "with torch.no_grad():", "torch.set_grad_enabled(False)\n    if True:"),
+    ),
+    ("sample", "left in eval mode", "generator.eval()\nwith torch.no_grad():\n    return generator(noise)"),
+    (
+        "sample",
+        "always train mode",
+        "generator.eval()\nwith torch.no_grad():\n    images = generator(noise)\ngenerator.train()\nreturn images",
+    ),
+    (
+        "sample",
+        "submodules forgotten",
+        """
+        mode = generator.training
+        generator.eval()
+        try:
+            with torch.no_grad():
+                return generator(noise)
+        finally:
+            generator.train(mode)
+        """,
+    ),
+    ("sample", "requires_grad changed", "generator.requires_grad_(False)\n" + DRAW.strip()),
+    (
+        "sample",
+        "requires_grad changed",
+        changed(DRAW, "return images", "generator.requires_grad_(True)\nreturn images"),
+    ),
+    (
+        "sample",
+        "model changed",
+        changed(DRAW, "generator.eval()", "generator.layers[1].reset_running_stats()\ngenerator.eval()")
+        .replace("modes =", "state = {k: v.clone() for k, v in generator.state_dict().items()}\nmodes =")
+        .replace("generator.layers[1].reset_running_stats()\n", "")
+        .replace("return images", "generator.layers[1].running_mean.mul_(0.9)\nreturn images"),
+    ),
+    (
+        "sample",
+        "not restored after an error",
+        """
+        modes = {m: m.training for m in generator.modules()}
+        generator.eval()
+        with torch.no_grad():
+            images = generator(noise)
+        for m, mode in modes.items():
+            m.training = mode
+        return images
+        """,
+    ),
+    (
+        "sample",
+        "not restored after an error",
+        changed(
+            DRAW,
+            "with torch.no_grad():\n        images = generator(noise)",
+            "torch.set_grad_enabled(False)\n    images = generator(noise)\n    torch.set_grad_enabled(True)",
+        ),
+    ),
+    ("sample", "error swallowed", changed(DRAW, "finally:", "except ValueError:\n    images = None\nfinally:")),
+    (
+        "sample",
+        "error swallowed",
+        "try:\n" + textwrap.indent(DRAW.strip(), "    ") + "\nexcept Exception:\n    return None",
+    ),
+    ("sample", "several calls", changed(DRAW, "generator(noise)", "torch.cat([generator(z[None]) for z in noise])")),
+    ("sample", "not drawn", "return torch.zeros(len(noise), 6).double()"),
+    ("sample", "not drawn", "import copy\nwith torch.no_grad():\n    return copy.deepcopy(generator).eval()(noise)"),
+    ("sample", "nothing returned", changed(DRAW, "return images", "print(len(images))")),
+    ("sample", "type", changed(DRAW, "return images", "return images.numpy()")),
+    ("sample", "shape", changed(DRAW, "return images", "return images[0]")),
+    ("sample", "wrong", changed(DRAW, "return images", "return images.clamp(-1, 1)")),
+    ("sample", "changes its input", "noise.mul_(2)\n" + DRAW.strip()),
+    ("slerp", "straight", "return (1 - share) * a + share * b"),
+    ("slerp", "share reversed", "a, b = b, a\n" + ARC.strip()),
+    (
+        "slerp",
+        "degrees",
+        changed(ARC, "arc = ", "d = w.rad2deg()\narc = ", "share) * w)", "share) * d)", "share * w)", "share * d)"),
+    ),
+    ("slerp", "degrees everywhere", changed(ARC, "arc = ", "w = w * 180 / math.pi\narc = ")),
+    ("slerp", "cosine for the angle", changed(ARC, ".acos()", "", "w < 1e-3", "cos > 0.9999")),
+    (
+        "slerp",
+        "cosine of long vectors",
+        changed(ARC, " / (a.norm(dim=1, keepdim=True) * b.norm(dim=1, keepdim=True))", ""),
+    ),
+    ("slerp", "cosine of long vectors", "w = (a * b).sum(1, keepdim=True).acos()\n" + ARC[ARC.index("same") :]),
+    (
+        "slerp",
+        "one angle for all rows",
+        changed(
+            ARC,
+            "(a * b).sum(dim=1, keepdim=True) / (a.norm(dim=1, keepdim=True) * b.norm(dim=1, keepdim=True))",
+            "(a * b).sum() / (a.norm() * b.norm())",
+        ),
+    ),
+    ("slerp", "mean angle", changed(ARC, "acos()", "acos().mean()")),
+    ("slerp", "angle over the batch", changed(ARC, "dim=1", "dim=0")),
+    ("slerp", "length one", "a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)\n" + ARC.strip()),
+    (
+        "slerp",
+        "straight, then stretched",
+        """
+        mix = (1 - share) * a + share * b
+        length = (1 - share) * a.norm(dim=1, keepdim=True) + share * b.norm(dim=1, keepdim=True)
+        return F.normalize(mix, dim=1) * length
+        """,
+    ),
+    (
+        "slerp",
+        "length interpolated",
+        "length = (1 - share) * a.norm(dim=1, keepdim=True) + share * b.norm(dim=1, keepdim=True)\n"
+        "a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)\n" + changed(ARC.strip(), "arc = (", "arc = length * ("),
+    ),
+    ("slerp", "not divided", changed(ARC, " / torch.sin(w)", "")),
+    ("slerp", "divided by the angle", changed(ARC, " / torch.sin(w)", " / w")),
+    ("slerp", "equal directions", changed(ARC, "same = w < 1e-3", "same = w < -1")),
+    (
+        "slerp",
+        "equal directions",
+        changed(ARC, ".clamp(-1, 1)", "", "w < 1e-3", "w < 1e-9").replace(
+            "w = cos.acos()", "w = (cos * (1 + 1e-9)).acos()"
+        ),
+    ),
+    ("slerp", "no gradient", changed(ARC, "acos()", "acos().detach()")),
+    ("slerp", "no gradient", changed(ARC, "cos = (a", "a, b = a.detach(), b.detach()\ncos = (a")),
+    ("slerp", "changes its input", "a *= 1.0 + share\n" + ARC.strip()),
+    ("slerp", "shape", changed(ARC, "arc)", "arc).sum(dim=0)")),
+    ("slerp", "type", changed(ARC, "arc)", "arc).tolist()")),
+    ("slerp", "wrong", changed(ARC, "return ", "return 1.1 * ")),
+]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_solution_passes(name: str, capsys: pytest.CaptureFixture) -> None:
+    getattr(checks, name)(cell("solutions", name))
+    assert capsys.readouterr().out == f"✓ {name}: solved\n"
+
+
+@pytest.mark.parametrize(("name", "body"), [(name, body) for name, bodies in RIGHT.items() for body in bodies])
+def test_other_styles_pass(name: str, body: str) -> None:
+    getattr(checks, name)(program(name, body))
+
+
+@pytest.mark.parametrize(("name", "mistake", "body"), WRONG, ids=[f"{n}-{m}" for n, m, _ in WRONG])
+def test_misconception_gets_its_own_name(name: str, mistake: str, body: str) -> None:
+    with pytest.raises(WrongAnswer) as caught:
+        getattr(checks, name)(program(name, body))
+    assert caught.value.name == mistake, str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 260
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_at_least_four_named_misconceptions(name: str) -> None:
+    assert len({mistake for n, mistake, _ in WRONG if n == name} - {"wrong", "shape", "type", "dtype"}) >= 4
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_stub_is_not_solved_yet(name: str) -> None:
+    with pytest.raises(NotSolvedYet, match=f"{name}: not solved yet"):
+        getattr(checks, name)(cell("exercises", name))
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_crash_is_told_in_one_line(name: str) -> None:
+    with pytest.raises(WrongAnswer) as caught:
+        getattr(checks, name)(program(name, "return undefined_name"))
+    assert caught.value.name == "stopped"
+    assert "\n" not in str(caught.value)
+    assert "NameError" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_torch_is_left_as_it_was(name: str) -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    getattr(checks, name)(program(name, RIGHT[name][0]))
+    if name == "sample":
+        with pytest.raises(WrongAnswer):
+            checks.sample(program(name, "torch.set_grad_enabled(False)\n" + DRAW.strip()))
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.is_grad_enabled()
+    assert F.conv_transpose1d(torch.ones(1, 1, 2), torch.ones(1, 1, 2)).shape == (1, 1, 3)
+    assert F.batch_norm(torch.ones(2, 1), None, None, training=True).shape == (2, 1)

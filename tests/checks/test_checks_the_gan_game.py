@@ -1,0 +1,658 @@
+"""Chapter 5's exercises: the solutions pass, and each misconception is rejected under its own name."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable
+
+import pytest
+import torch
+from bank import cell_source, changed
+from torch import nn
+from torch.nn import functional as F
+
+from course_lib import checks
+from course_lib.checks.core import NotSolvedYet, WrongAnswer
+from course_lib.gan import the_gan_game
+
+CHAPTER = "05_the_gan_game"
+HEADS = {
+    "discriminator_loss": "def discriminator_loss(real_logits, fake_logits):",
+    "generator_loss": "def generator_loss(fake_logits):",
+    "js_divergence": "def js_divergence(p, q, width):",
+    "gan_step": "def gan_step(generator, discriminator, g_optimizer, d_optimizer, real, noise):",
+}
+EXERCISES = tuple(HEADS)
+
+
+def made(source: str, name: str) -> Callable:
+    """The function `name` that a learner's cell defines, with right answers to the exercises before it."""
+    space = {"math": math, "torch": torch, "nn": nn, "F": F, "course_lib_gan": the_gan_game}
+    space["discriminator_loss"] = lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean()
+    space["generator_loss"] = lambda fake: F.softplus(-fake).mean()
+    exec(textwrap.dedent(source), space)
+    return space[name]
+
+
+def cell(folder: str, name: str) -> Callable:
+    """The function in the cell graded as `name`, from the solutions or from the exercises."""
+    return made(cell_source(folder, CHAPTER, name), name)
+
+
+def program(name: str, body: str) -> Callable:
+    return made(HEADS[name] + "\n" + textwrap.indent(textwrap.dedent(body).strip("\n"), "    ") + "\n", name)
+
+
+D_LOSS = "return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()"
+D_LABELS = """
+ones, zeros = torch.ones_like(real_logits), torch.zeros_like(fake_logits)
+bce = F.binary_cross_entropy_with_logits
+return bce(real_logits, ones) + bce(fake_logits, zeros)
+"""
+D_SIGMOID = """
+D_real, D_fake = torch.sigmoid(real_logits), torch.sigmoid(fake_logits)
+return -torch.log(D_real).mean() - torch.log(1 - D_fake).mean()
+"""
+G_LOSS = "return F.softplus(-fake_logits).mean()"
+JS = """
+m = (p + q) / 2
+real = torch.xlogy(p, p) - torch.xlogy(p, m)
+fake = torch.xlogy(q, q) - torch.xlogy(q, m)
+return (real + fake).sum() * width / 2
+"""
+PLAIN_JS = """
+m = (p + q) / 2
+real = (p * (p / m).log()).sum() * width
+fake = (q * (q / m).log()).sum() * width
+return (real + fake) / 2
+"""
+STEP = """
+fake = generator(noise)
+real_logits = discriminator(real)
+fake_logits = discriminator(fake.detach())
+d_loss = F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+d_optimizer.zero_grad()
+d_loss.backward()
+d_optimizer.step()
+discriminator.requires_grad_(False)
+g_loss = F.softplus(-discriminator(fake)).mean()
+g_optimizer.zero_grad()
+g_loss.backward()
+g_optimizer.step()
+discriminator.requires_grad_(True)
+return d_loss.item(), g_loss.item()
+"""
+OPEN = changed(STEP, "discriminator.requires_grad_(False)\n", "", "discriminator.requires_grad_(True)\n", "")
+LABELS = changed(
+    STEP,
+    "F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()",
+    "F.binary_cross_entropy_with_logits(real_logits, torch.ones_like(real_logits)) "
+    "+ F.binary_cross_entropy_with_logits(fake_logits, torch.zeros_like(fake_logits))",
+)
+
+RIGHT = {
+    "discriminator_loss": [
+        D_LOSS,
+        D_LABELS,
+        "return -F.logsigmoid(real_logits).mean() - F.logsigmoid(-fake_logits).mean()",
+        """
+        criterion = nn.BCEWithLogitsLoss()
+        real = criterion(real_logits, torch.ones(len(real_logits), dtype=real_logits.dtype))
+        fake = criterion(fake_logits, torch.zeros(len(fake_logits), dtype=fake_logits.dtype))
+        return real + fake
+        """,
+        """
+        zero = torch.zeros((), dtype=real_logits.dtype)
+        return torch.logaddexp(zero, -real_logits).mean() + torch.logaddexp(zero, fake_logits).mean()
+        """,
+        """
+        def softplus(l):
+            return l.clamp(min=0) + torch.log1p(torch.exp(-l.abs()))
+        return softplus(-real_logits).sum() / len(real_logits) + softplus(fake_logits).sum() / len(fake_logits)
+        """,
+    ],
+    "generator_loss": [
+        G_LOSS,
+        "return -F.logsigmoid(fake_logits).mean()",
+        "return F.binary_cross_entropy_with_logits(fake_logits, torch.ones_like(fake_logits))",
+        "return F.softplus(fake_logits).mean() - fake_logits.mean()",
+        "return sum(F.softplus(-l) for l in fake_logits) / len(fake_logits)",
+    ],
+    "js_divergence": [
+        JS,
+        """
+        def kl(a, m):
+            return (torch.xlogy(a, a) - torch.xlogy(a, m)).sum() * width
+        return 0.5 * kl(p, (p + q) / 2) + 0.5 * kl(q, (p + q) / 2)
+        """,
+        """
+        total = 0 * p.sum()
+        for a, b in zip(p, q):
+            m = (a + b) / 2
+            if a > 0:
+                total = total + a * torch.log(a / m)
+            if b > 0:
+                total = total + b * torch.log(b / m)
+        return total * width / 2
+        """,
+        """
+        m = (p + q) / 2
+        safe = torch.where(m > 0, m, 1.0)
+        return width / 2 * (F.kl_div(safe.log(), p, reduction="sum") + F.kl_div(safe.log(), q, reduction="sum"))
+        """,
+        """
+        def entropy(a):
+            return -torch.xlogy(a, a).sum() * width
+        return entropy((p + q) / 2) - (entropy(p) + entropy(q)) / 2
+        """,
+        """
+        tiny = 1e-12
+        m = (p + q) / 2
+        return width / 2 * (p * ((p + tiny) / (m + tiny)).log() + q * ((q + tiny) / (m + tiny)).log()).sum()
+        """,
+    ],
+    "gan_step": [
+        STEP,
+        LABELS,
+        changed(STEP, "return d_loss.item(), g_loss.item()", "return [d_loss.detach(), g_loss.detach()]"),
+        changed(OPEN, "return d_loss", "d_optimizer.zero_grad()\nreturn d_loss"),
+        changed(OPEN, "return d_loss", "discriminator.zero_grad()\nreturn d_loss"),
+        changed(OPEN, "g_loss.backward()", "g_loss.backward(inputs=list(generator.parameters()))"),
+        changed(  # both zero_grads at the top: fine, as long as the fakes are detached
+            STEP,
+            "fake = generator(noise)\n",
+            "fake = generator(noise)\nd_optimizer.zero_grad()\ng_optimizer.zero_grad()\n",
+            "F.softplus(fake_logits).mean()\nd_optimizer.zero_grad()\n",
+            "F.softplus(fake_logits).mean()\n",
+            "(fake)).mean()\ng_optimizer.zero_grad()\n",
+            "(fake)).mean()\n",
+        ),
+        """
+        fake = generator(noise)
+        d_loss = discriminator_loss(discriminator(real), discriminator(fake.data))
+        d_optimizer.zero_grad()
+        d_loss.backward()
+        d_optimizer.step()
+        for weights in discriminator.parameters():
+            weights.requires_grad = False
+        g_loss = generator_loss(discriminator(fake))
+        generator.zero_grad()
+        g_loss.backward()
+        g_optimizer.step()
+        for weights in discriminator.parameters():
+            weights.requires_grad = True
+        return float(d_loss.detach()), float(g_loss.detach())
+        """,
+        """
+        fake = generator(noise)
+        logits = discriminator(torch.cat([real, fake.detach()]))
+        d_loss = discriminator_loss(logits[:len(real)], logits[len(real):])
+        d_optimizer.zero_grad()
+        d_loss.backward()
+        d_optimizer.step()
+        g_loss = generator_loss(discriminator(fake))
+        weights = list(generator.parameters())
+        for weight, gradient in zip(weights, torch.autograd.grad(g_loss, weights)):
+            weight.grad = gradient
+        g_optimizer.step()
+        return d_loss.detach(), g_loss.detach()
+        """,
+    ],
+}
+
+WRONG = [
+    ("discriminator_loss", "sum", changed(D_LOSS, "mean", "sum")),
+    ("discriminator_loss", "one mean over both", "return F.softplus(torch.cat([-real_logits, fake_logits])).mean()"),
+    (
+        "discriminator_loss",
+        "one mean over both",
+        """
+        logits = torch.cat([real_logits, fake_logits])
+        labels = torch.cat([torch.ones_like(real_logits), torch.zeros_like(fake_logits)])
+        return F.binary_cross_entropy_with_logits(logits, labels)
+        """,
+    ),
+    ("discriminator_loss", "halved", changed(D_LOSS, "return ", "return 0.5 * (") + ")"),
+    ("discriminator_loss", "paired", "return (F.softplus(-real_logits) + F.softplus(fake_logits)).mean()"),
+    ("discriminator_loss", "wrong sign", changed(D_LOSS, "return ", "return -(") + ")"),
+    (
+        "discriminator_loss",
+        "wrong sign",
+        "return F.logsigmoid(real_logits).mean() + F.logsigmoid(-fake_logits).mean()",
+    ),
+    ("discriminator_loss", "minus instead of plus", changed(D_LOSS, " + ", " - ")),
+    ("discriminator_loss", "labels swapped", changed(D_LOSS, "-real_logits", "real_logits", "(fake", "(-fake")),
+    (
+        "discriminator_loss",
+        "labels swapped",
+        changed(D_LABELS, "ones_like", "x", "zeros_like", "ones_like", "x", "zeros_like"),
+    ),
+    ("discriminator_loss", "fakes labelled real", changed(D_LOSS, "(fake", "(-fake")),
+    ("discriminator_loss", "only real", "return F.softplus(-real_logits).mean()"),
+    ("discriminator_loss", "only fake", "return F.softplus(fake_logits).mean()"),
+    (
+        "discriminator_loss",
+        "sigmoid twice",
+        changed(D_LOSS, "-real_logits", "-real_logits.sigmoid()", "(fake_logits", "(fake_logits.sigmoid()"),
+    ),
+    (
+        "discriminator_loss",
+        "sigmoid twice",
+        "real_logits, fake_logits = torch.sigmoid(real_logits), torch.sigmoid(fake_logits)\n" + D_LABELS.strip(),
+    ),
+    ("discriminator_loss", "no logarithm", "return (1 - real_logits.sigmoid()).mean() + fake_logits.sigmoid().mean()"),
+    ("discriminator_loss", "linear", "return fake_logits.sigmoid().mean() - real_logits.sigmoid().mean()"),
+    ("discriminator_loss", "no sigmoid", "return fake_logits.mean() - real_logits.mean()"),
+    (
+        "discriminator_loss",
+        "log of the mean",
+        "return -real_logits.sigmoid().mean().log() - (1 - fake_logits.sigmoid()).mean().log()",
+    ),
+    ("discriminator_loss", "base 2", changed(D_LOSS, "return ", "return (") + ") / math.log(2)"),
+    (
+        "discriminator_loss",
+        "squared error",
+        "return ((1 - real_logits.sigmoid()) ** 2).mean() + (fake_logits.sigmoid() ** 2).mean()",
+    ),
+    ("discriminator_loss", "labels of the wrong length", changed(D_LABELS, "zeros_like(fake", "zeros_like(real")),
+    (
+        "discriminator_loss",
+        "labels of the wrong length",
+        changed(D_LABELS, "torch.ones_like(real_logits)", "torch.ones(7).double()"),
+    ),
+    ("discriminator_loss", "not stable", D_SIGMOID),
+    (
+        "discriminator_loss",
+        "not stable",
+        "return torch.log(1 + torch.exp(-real_logits)).mean() + torch.log(1 + torch.exp(fake_logits)).mean()",
+    ),
+    (
+        "discriminator_loss",
+        "clamped",
+        changed(D_SIGMOID, "(D_real)", "(D_real + 1e-8)", "(1 - D_fake)", "(1 - D_fake + 1e-8)"),
+    ),
+    (
+        "discriminator_loss",
+        "clamped",
+        changed(D_LABELS, "F.binary_cross_entropy_with_logits", "lambda l, y: F.binary_cross_entropy(l.sigmoid(), y)"),
+    ),
+    ("discriminator_loss", "no gradient", D_LOSS + ".detach()"),
+    ("discriminator_loss", "no gradient", changed(D_LOSS, "return ", "return (") + ").item()"),
+    ("discriminator_loss", "no gradient", changed(D_LOSS, "(fake_logits)", "(fake_logits.detach())")),
+    (
+        "discriminator_loss",
+        "changes its input",
+        "with torch.no_grad():\n    real_logits.neg_()\n" + changed(D_LOSS, "-real", "real"),
+    ),
+    (
+        "discriminator_loss",
+        "borrowed",
+        "return course_lib_gan.NonSaturating.discriminator(real_logits, fake_logits)",
+    ),
+    ("discriminator_loss", "wrong", changed(D_LOSS, "return ", "return 1.1 * (") + ")"),
+    ("discriminator_loss", "shape", "return (" + D_LOSS.removeprefix("return ") + ")[None]"),
+    ("discriminator_loss", "type", "return None"),
+    ("generator_loss", "sum", changed(G_LOSS, "mean", "sum")),
+    ("generator_loss", "not averaged", changed(G_LOSS, ".mean()", "")),
+    ("generator_loss", "wrong sign", "return F.logsigmoid(fake_logits).mean()"),
+    ("generator_loss", "wrong sign", changed(G_LOSS, "return ", "return -")),
+    ("generator_loss", "saturating", "return -F.softplus(fake_logits).mean()"),
+    ("generator_loss", "saturating", "return torch.log(1 - torch.sigmoid(fake_logits)).mean()"),
+    ("generator_loss", "helps the discriminator", "return F.softplus(fake_logits).mean()"),
+    (
+        "generator_loss",
+        "helps the discriminator",
+        "return F.binary_cross_entropy_with_logits(fake_logits, torch.zeros_like(fake_logits))",
+    ),
+    ("generator_loss", "sigmoid twice", changed(G_LOSS, "fake_logits", "fake_logits.sigmoid()")),
+    ("generator_loss", "no logarithm", "return -fake_logits.sigmoid().mean()"),
+    ("generator_loss", "one minus", "return (1 - fake_logits.sigmoid()).mean()"),
+    ("generator_loss", "no sigmoid", "return -fake_logits.mean()"),
+    ("generator_loss", "log of the mean", "return -fake_logits.sigmoid().mean().log()"),
+    ("generator_loss", "base 2", G_LOSS + " / math.log(2)"),
+    ("generator_loss", "squared error", "return ((1 - fake_logits.sigmoid()) ** 2).mean()"),
+    ("generator_loss", "not stable", "return -torch.log(torch.sigmoid(fake_logits)).mean()"),
+    ("generator_loss", "not stable", "return torch.log(1 + torch.exp(-fake_logits)).mean()"),
+    ("generator_loss", "clamped", "return -torch.log(torch.sigmoid(fake_logits).clamp(min=1e-7)).mean()"),
+    (
+        "generator_loss",
+        "clamped",
+        "return F.binary_cross_entropy(fake_logits.sigmoid(), torch.ones_like(fake_logits))",
+    ),
+    (
+        "generator_loss",
+        "saturated",  # right numbers everywhere, but a fake that convinces nobody gets no gradient
+        """
+        loss = F.softplus(-fake_logits)
+        return torch.where(fake_logits < -30, loss.detach(), loss).mean()
+        """,
+    ),
+    (
+        "generator_loss",
+        "labels of the wrong length",
+        "return F.binary_cross_entropy_with_logits(fake_logits, torch.ones(7).double())",
+    ),
+    ("generator_loss", "no gradient", G_LOSS + ".detach()"),
+    ("generator_loss", "no gradient", G_LOSS + ".item()"),
+    ("generator_loss", "borrowed", "return course_lib_gan.NonSaturating.generator(None, fake_logits)"),
+    (
+        "generator_loss",
+        "changes its input",
+        "with torch.no_grad():\n    fake_logits.neg_()\nreturn F.softplus(fake_logits).mean()",
+    ),
+    ("generator_loss", "wrong", "return F.softplus(-0.9 * fake_logits).mean()"),
+    ("js_divergence", "KL", "return (p * (p / q).log()).sum() * width"),
+    ("js_divergence", "KL, turned round", "return (q * (q / p).log()).sum() * width"),
+    ("js_divergence", "both KL", "return (p * (p / q).log() + q * (q / p).log()).sum() * width"),
+    ("js_divergence", "mean of both KL", "return (p * (p / q).log() + q * (q / p).log()).sum() * width / 2"),
+    (
+        "js_divergence",
+        "KL the wrong way round",
+        changed(PLAIN_JS, "p * (p / m)", "m * (m / p)", "q * (q / m)", "m * (m / q)"),
+    ),
+    ("js_divergence", "only one half", changed(PLAIN_JS, "return (real + fake) / 2", "return real")),
+    ("js_divergence", "not halved", changed(JS, "width / 2", "width")),
+    ("js_divergence", "mixture not halved", changed(JS, "(p + q) / 2", "p + q")),
+    ("js_divergence", "value of the game", changed(JS, "* width / 2", "* width - math.log(4)")),
+    ("js_divergence", "width forgotten", changed(JS, "* width / 2", "/ 2")),
+    ("js_divergence", "mean and sum confused", changed(JS, ".sum() * width", ".mean()")),
+    ("js_divergence", "mean times width", changed(JS, ".sum()", ".mean()")),
+    ("js_divergence", "base 2", changed(PLAIN_JS, ".log()", ".log2()")),
+    ("js_divergence", "wrong sign", changed(PLAIN_JS, "p / m", "m / p", "q / m", "m / q")),
+    (
+        "js_divergence",
+        "square root",
+        changed(PLAIN_JS, "return (real + fake) / 2", "return ((real + fake) / 2).sqrt()"),
+    ),
+    ("js_divergence", "total variation", "return (p - q).abs().sum() * width / 2"),
+    ("js_divergence", "log of zero", PLAIN_JS),
+    ("js_divergence", "log of zero", changed(JS, "torch.xlogy(p, p) - torch.xlogy(p, m)", "torch.xlogy(p, p / m)")),
+    (
+        "js_divergence",
+        "wrong at zero",  # leaves out every cell where one of the two is zero
+        """
+        both = (p > 0) & (q > 0)
+        p, q = p[both], q[both]
+        m = (p + q) / 2
+        return (p * (p / m).log() + q * (q / m).log()).sum() * width / 2
+        """,
+    ),
+    (
+        "js_divergence",
+        "no gradient",
+        changed(JS, "(p + q) / 2", "(p + q).detach() / 2", "return (real + fake)", "return (real + fake).detach()"),
+    ),
+    (
+        "js_divergence",
+        "no gradient",
+        "p, q = p.detach(), q.detach()\n" + changed(JS.strip(), "(real + fake).sum()", "(real + fake).sum().item()"),
+    ),
+    ("js_divergence", "changes its input", "with torch.no_grad():\n    p += 1e-9\n" + JS.strip()),
+    ("js_divergence", "wrong", changed(JS, "(p + q) / 2", "(2 * p + q) / 3")),
+    ("js_divergence", "shape", changed(JS, "(real + fake).sum()", "(real + fake).sum()[None]")),
+    ("gan_step", "no detach", changed(OPEN, "fake.detach()", "fake")),
+    (
+        "gan_step",
+        "no detach",
+        changed(STEP, "fake.detach()", "fake", "d_loss.backward()", "d_loss.backward(retain_graph=True)"),
+    ),
+    (
+        "gan_step",
+        "no detach",  # with both zero_grads at the top: what chapter 5's museum shows
+        changed(
+            STEP,
+            "fake = generator(noise)\n",
+            "fake = generator(noise)\nd_optimizer.zero_grad()\ng_optimizer.zero_grad()\n",
+            "mean()\nd_optimizer.zero_grad()\n",
+            "mean()\n",
+            "mean()\ng_optimizer.zero_grad()\n",
+            "mean()\n",
+            "fake.detach()",
+            "fake",
+            "d_loss.backward()",
+            "d_loss.backward(retain_graph=True)",
+        ),
+    ),
+    (
+        "gan_step",
+        "no detach",
+        changed(
+            STEP,
+            "g_optimizer.zero_grad()\n",
+            "",
+            "fake.detach()",
+            "fake",
+            "d_loss.backward()",
+            "d_loss.backward(retain_graph=True)",
+        ),
+    ),
+    ("gan_step", "no gradient", changed(STEP, "discriminator(fake))", "discriminator(fake.detach()))")),
+    (
+        "gan_step",
+        "no gradient",
+        changed(STEP, "fake = generator(noise)", "with torch.no_grad():\n    fake = generator(noise)"),
+    ),
+    ("gan_step", "no gradient", changed(STEP, "g_loss.backward()\n", "g_loss.backward()\ngenerator.zero_grad()\n")),
+    ("gan_step", "generator's sign", changed(STEP, "g_loss = F", "g_loss = -F")),
+    (
+        "gan_step",
+        "discriminator's sign",
+        changed(STEP, "d_loss = F.softplus(-real_logits).mean() + ", "d_loss = -F.softplus(-real_logits).mean() - "),
+    ),
+    ("gan_step", "saturating", changed(STEP, "g_loss = F.softplus(-", "g_loss = -F.softplus(")),
+    ("gan_step", "generator helps the discriminator", changed(STEP, "g_loss = F.softplus(-", "g_loss = F.softplus(")),
+    (
+        "gan_step",
+        "labels swapped",
+        changed(
+            STEP,
+            "F.softplus(-real_logits)",
+            "F.softplus(real_logits)",
+            "F.softplus(fake_logits)",
+            "F.softplus(-fake_logits)",
+        ),
+    ),
+    ("gan_step", "sum", changed(STEP, "mean()", "sum()")),
+    ("gan_step", "halved", changed(STEP, "d_optimizer.zero_grad()", "d_loss = d_loss / 2\nd_optimizer.zero_grad()")),
+    (
+        "gan_step",
+        "one mean over both",
+        changed(
+            STEP,
+            "F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()",
+            "F.softplus(torch.cat([-real_logits, fake_logits])).mean()",
+        ),
+    ),
+    (
+        "gan_step",
+        "sigmoid twice",
+        changed(
+            STEP,
+            "discriminator(real)",
+            "discriminator(real).sigmoid()",
+            "discriminator(fake.detach())",
+            "discriminator(fake.detach()).sigmoid()",
+            "(-discriminator(fake))",
+            "(-discriminator(fake).sigmoid())",
+        ),
+    ),
+    ("gan_step", "only real", changed(STEP, " + F.softplus(fake_logits).mean()", "")),
+    ("gan_step", "only fake", changed(STEP, "F.softplus(-real_logits).mean() + ", "")),
+    (
+        "gan_step",
+        "labels of the wrong length",
+        changed(LABELS, "torch.ones_like(real_logits)", "torch.ones(len(noise), dtype=real.dtype)"),
+    ),
+    (
+        "gan_step",
+        "labels of the wrong length",
+        changed(LABELS, "torch.ones_like(real_logits)", "torch.ones(7, dtype=real.dtype)"),
+    ),
+    (
+        "gan_step",
+        "paired",
+        changed(
+            STEP,
+            "F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()",
+            "(F.softplus(-real_logits) + F.softplus(fake_logits)).mean()",
+        ),
+    ),
+    ("gan_step", "zero_grad missing for D", changed(STEP, "d_optimizer.zero_grad()\n", "")),
+    ("gan_step", "zero_grad missing for G", changed(STEP, "g_optimizer.zero_grad()\n", "")),
+    (
+        "gan_step",
+        "zero_grad missing for both",
+        changed(STEP, "d_optimizer.zero_grad()\n", "", "g_optimizer.zero_grad()\n", ""),
+    ),
+    ("gan_step", "gradients left in D", OPEN),
+    (
+        "gan_step",
+        "gradients left in D",
+        changed(OPEN, "g_optimizer.zero_grad()", "d_optimizer.zero_grad()\ng_optimizer.zero_grad()"),
+    ),
+    (
+        "gan_step",
+        "D moves in G's turn",
+        changed(
+            OPEN,
+            "g_optimizer.zero_grad()",
+            "d_optimizer.zero_grad()\ng_optimizer.zero_grad()",
+            "g_optimizer.step()",
+            "g_optimizer.step()\nd_optimizer.step()",
+        ),
+    ),
+    (
+        "gan_step",
+        "stays frozen",
+        changed(
+            STEP,
+            "discriminator.requires_grad_(True)\n",
+            "",
+            "fake = generator(noise)",
+            "fake = generator(noise)\ndiscriminator.requires_grad_(True)",
+        ),
+    ),
+    (
+        "gan_step",
+        "stale verdict",
+        changed(
+            OPEN,
+            "F.softplus(-discriminator(fake)).mean()",
+            "F.softplus(-stale).mean()",
+            "d_optimizer.zero_grad()",
+            "stale = discriminator(fake)\nd_optimizer.zero_grad()",
+        ),
+    ),
+    (
+        "gan_step",
+        "stale verdict",  # without torch noticing
+        """
+        fake = generator(noise)
+        g_loss = generator_loss(discriminator(fake))
+        g_optimizer.zero_grad()
+        g_loss.backward()
+        d_loss = discriminator_loss(discriminator(real), discriminator(fake.detach()))
+        d_optimizer.zero_grad()
+        d_loss.backward()
+        d_optimizer.step()
+        g_optimizer.step()
+        return d_loss.item(), g_loss.item()
+        """,
+    ),
+    (
+        "gan_step",
+        "stale verdict",
+        """
+        fake = generator(noise)
+        g_loss = generator_loss(discriminator(fake))
+        g_optimizer.zero_grad()
+        g_loss.backward()
+        g_optimizer.step()
+        d_loss = discriminator_loss(discriminator(real), discriminator(fake.detach()))
+        d_optimizer.zero_grad()
+        d_loss.backward()
+        d_optimizer.step()
+        return d_loss.item(), g_loss.item()
+        """,
+    ),
+    ("gan_step", "generator called twice", changed(STEP, "discriminator(fake))", "discriminator(generator(noise)))")),
+    ("gan_step", "two steps", changed(STEP, "d_optimizer.step()", "d_optimizer.step(); d_optimizer.step()")),
+    ("gan_step", "two steps", changed(STEP, "g_optimizer.step()", "g_optimizer.step(); g_optimizer.step()")),
+    ("gan_step", "no step", changed(STEP, "g_optimizer.step()\n", "")),
+    ("gan_step", "no step", changed(STEP, "d_optimizer.step()\n", "")),
+    ("gan_step", "no step", "g_optimizer = torch.optim.SGD(generator.parameters(), lr=0.4)\n" + STEP.strip()),
+    ("gan_step", "no forward", "return 1.386, 0.693"),
+    ("gan_step", "eval mode", "generator.eval()\n" + STEP.strip()),
+    ("gan_step", "keeps the graph", changed(STEP, "d_loss.item(), g_loss.item()", "d_loss, g_loss")),
+    ("gan_step", "keeps the graph", changed(STEP, "d_loss.item(), g_loss.item()", "d_loss.item(), g_loss")),
+    ("gan_step", "nothing returned", changed(STEP, "return d_loss.item(), g_loss.item()", "print(end='')")),
+    ("gan_step", "losses swapped", changed(STEP, "d_loss.item(), g_loss.item()", "g_loss.item(), d_loss.item()")),
+    ("gan_step", "type", changed(STEP, "d_loss.item(), g_loss.item()", "d_loss.item()")),
+    ("gan_step", "type", changed(STEP, "d_loss.item(), g_loss.item()", "str(d_loss), str(g_loss)")),
+    ("gan_step", "shape", changed(STEP, "d_loss.item(), g_loss.item()", "d_loss.detach()[None], g_loss.detach()")),
+    ("gan_step", "wrong", changed(STEP, "d_loss.item(), g_loss.item()", "d_loss.item(), 2 * g_loss.item()")),
+    ("gan_step", "wrong", changed(STEP, "discriminator(real)", "discriminator(2 * real)")),
+    ("gan_step", "wrong", changed(STEP, "generator(noise)", "generator(torch.zeros_like(noise))")),
+    ("gan_step", "wrong", changed(STEP, "generator(noise)", "generator(noise[:len(real)])")),
+    ("gan_step", "changes its input", "real.mul_(2)\n" + STEP.strip()),
+    (
+        "gan_step",
+        "borrowed",
+        changed(
+            STEP,
+            "F.softplus(-discriminator(fake)).mean()",
+            "course_lib_gan.NonSaturating.generator(None, discriminator(fake))",
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_solution_passes(name: str, capsys: pytest.CaptureFixture) -> None:
+    getattr(checks, name)(cell("solutions", name))
+    assert capsys.readouterr().out == f"✓ {name}: solved\n"
+
+
+@pytest.mark.parametrize(("name", "body"), [(name, body) for name, bodies in RIGHT.items() for body in bodies])
+def test_other_styles_pass(name: str, body: str) -> None:
+    getattr(checks, name)(program(name, body))
+
+
+@pytest.mark.parametrize(("name", "mistake", "body"), WRONG, ids=[f"{n}-{m}" for n, m, _ in WRONG])
+def test_misconception_gets_its_own_name(name: str, mistake: str, body: str) -> None:
+    with pytest.raises(WrongAnswer) as caught:
+        getattr(checks, name)(program(name, body))
+    assert caught.value.name == mistake, str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 260
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_at_least_four_named_misconceptions(name: str) -> None:
+    assert len({mistake for n, mistake, _ in WRONG if n == name} - {"wrong", "shape", "type", "dtype"}) >= 4
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_stub_is_not_solved_yet(name: str) -> None:
+    with pytest.raises(NotSolvedYet, match=f"{name}: not solved yet"):
+        getattr(checks, name)(cell("exercises", name))
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_crash_is_told_in_one_line(name: str) -> None:
+    with pytest.raises(WrongAnswer) as caught:
+        getattr(checks, name)(program(name, "return undefined_name"))
+    assert caught.value.name == "stopped"
+    assert "\n" not in str(caught.value)
+    assert "NameError" in str(caught.value)
+
+
+def test_global_random_state_and_the_library_are_left_alone() -> None:
+    losses = the_gan_game.Minimax.discriminator, the_gan_game.NonSaturating.generator
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    for name in EXERCISES:
+        getattr(checks, name)(program(name, RIGHT[name][0]))
+    assert torch.equal(before, torch.get_rng_state())
+    assert losses == (the_gan_game.Minimax.discriminator, the_gan_game.NonSaturating.generator)

@@ -1,0 +1,118 @@
+"""The judge and its report: what real images, missing classes, noise and blur look like in figures."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from course_lib import data, metrics, models, training
+from course_lib.cnn.training_a_cnn import Classifier
+from course_lib.data.imageset import ImageSet
+from course_lib.data.strokes import draw
+from course_lib.errors import CourseError
+from course_lib.metrics.judge import fitted
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """1,500 drawn test digits and others that no one has seen; the cache stays out of the way."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield data.load("strokes", split="test", count=1500), draw(1500, seed=77)
+
+
+def test_unseen_digits_stand_at_the_floor(few):
+    test, fresh = few
+    report = metrics.report(fresh.images, test, fresh.labels)
+    assert report.frechet_distance < 1.5 * report.floor
+    assert report.precision > 0.8
+    assert report.recall > 0.8
+    assert report.as_ordered > 0.97
+    assert report.kl_to_uniform < 0.01
+    assert sum(report.class_shares) == pytest.approx(1)
+    assert report.images == 1500
+
+
+def test_a_dropped_class_shows_in_coverage_and_recall(few):
+    test, fresh = few
+    kept = fresh.images[(fresh.labels != 3) & (fresh.labels != 7)]
+    whole, part = metrics.report(fresh.images[: len(kept)], test), metrics.report(kept, test)
+    assert part.class_shares[3] < 0.02
+    assert part.kl_to_uniform > 0.15
+    assert part.recall < whole.recall - 0.08
+    assert part.precision > 0.8
+    assert part.frechet_distance > 5 * whole.frechet_distance
+
+
+def test_noise_and_blur_are_noticed(few):
+    test, fresh = few
+    noise = torch.rand(1500, 1, 28, 28, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    report = metrics.report(noise, test)
+    assert report.precision < 0.02
+    assert report.recall < 0.02
+    assert report.frechet_distance > 100 * report.floor
+    blurred = F.avg_pool2d(fresh.images, 5, stride=1, padding=2, count_include_pad=False)
+    assert metrics.report(blurred, test).frechet_distance > 3 * report.floor
+
+
+def test_orders_that_are_ignored_are_noticed(few):
+    test, fresh = few
+    report = metrics.report(fresh.images, test, (fresh.labels + 1) % 10)
+    assert report.as_ordered < 0.05
+    assert "as_ordered" not in metrics.report(fresh.images[:100], test).figures()
+
+
+def test_features_are_the_judges_own_in_float64(few):
+    test, _ = few
+    network = metrics.judge(test)
+    found = metrics.features(network, test.images[:7], batch_size=3)
+    with torch.no_grad():
+        wanted = network.eval().features(test.images[:7])
+    assert found.dtype == torch.float64
+    torch.testing.assert_close(found.float(), wanted)
+
+
+def test_other_sizes_are_fitted_to_the_judge(few):
+    test, _ = few
+    assert fitted(test.images[:2], 28) is not None
+    assert torch.equal(fitted(test.images[:2], 28), test.images[:2])
+    assert fitted(torch.zeros(2, 1, 40, 40), 28).shape == (2, 1, 28, 28)
+
+
+def test_the_judge_of_mnist_and_of_drawn_digits_differ(few):
+    test, _ = few
+    mine = metrics.judge(test)
+    other = metrics.judge(ImageSet(test.images[:4], test.labels[:4], name="mnist"))
+    assert not torch.equal(mine.to_logits.weight, other.to_logits.weight)
+    assert torch.equal(mine.to_logits.weight, models.pretrained("classifier").to_logits.weight)
+
+
+def test_a_judge_of_ones_own(few, monkeypatch, tmp_path):
+    test, _ = few
+    train = draw(200, seed=1)
+    training.fit(Classifier.for_data(train), train, steps=1, device="cpu", folder=tmp_path)
+    monkeypatch.setenv("COURSE_JUDGE", str(tmp_path))
+    assert metrics.judge(test).config == Classifier.for_data(train).config
+    coloured = ImageSet(test.images[:4].repeat(1, 3, 1, 1), test.labels[:4], name="strokes")
+    with pytest.raises(CourseError, match="COURSE_JUDGE: got a judge of 1 channels and 10 classes, expected 3 and 10"):
+        metrics.judge(coloured)
+
+
+def test_where_no_judge_ships_one_is_trained_once(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    monkeypatch.setenv("COURSE_BUDGET", "smoke")
+    monkeypatch.setattr(data, "DRAWN", {"train": 300, "test": 100})
+    test = data.load("strokes", split="test", colour=True)
+    first = metrics.judge(test)
+    assert "no judge ships for strokes, 3 channels" in capsys.readouterr().err
+    again = metrics.judge(test)
+    assert "no judge" not in capsys.readouterr().err
+    assert torch.equal(first.to_logits.weight, again.to_logits.weight)
+    assert first.config["channels"] == 3
+
+
+def test_more_fakes_than_real_images_are_refused(few):
+    test, fresh = few
+    with pytest.raises(CourseError, match="fakes: got 20, expected at most 10, the number of test images"):
+        metrics.report(fresh.images[:20], test[:10])
