@@ -1,10 +1,8 @@
 """The baseline: a DCGAN as it is usually written, with the habits that the course argues against.
 
-Only the benchmarks import it:
-
-32-pixel digits made by a loader that resizes, converts and normalises every image anew; upsampling and convolutions of
-128 channels; batch norm in both networks with 0.8, Keras's momentum, passed as eps; a sigmoid, then binary
-cross-entropy; generator gradients computed through the discriminator's weights; two .item() a step.
+For the benchmarks only. 32-pixel digits made by a loader that resizes, converts and normalises every image anew;
+upsampling and convolutions of 128 channels; batch norm in both networks with 0.8, Keras's momentum, passed as eps; a
+sigmoid, then binary cross-entropy; generator gradients computed through the discriminator's weights; two .item().
 """
 
 from __future__ import annotations

@@ -17,6 +17,11 @@ FOLDER = Path(__file__).parents[1] / "course_lib" / "checkpoints"
 SHIPPED = {  # name -> model, data, steps, seed
     "classifier": ("classifier", "strokes", 3000, 0),
     "classifier_mnist": ("classifier", "mnist", 3000, 0),
+    "mlp_gan": ("mlp_gan", "strokes", 20_000, 0),
+    "dcgan": ("dcgan", "strokes", 2500, 0),
+    "wgan_gp": ("wgan_gp", "strokes", 800, 0),
+    "r3gan": ("r3gan", "strokes", 4000, 0),
+    "conditional_gan": ("conditional_gan", "strokes", 4000, 0),
 }
 
 

@@ -204,6 +204,30 @@ def test_every_model_trains_a_step_saves_and_loads(capsys, tmp_path):
         assert models.load(tmp_path / name).name == name
 
 
+@pytest.mark.parametrize("name", ["mlp_gan", "dcgan", "wgan_gp", "r3gan", "conditional_gan"])
+def test_every_gan_samples_and_is_evaluated(name, capsys, tmp_path):
+    run(capsys, "train", name, "--data", "strokes", "--steps", 1, "--out", tmp_path / "run", "--device", "cpu")
+    labels = ["--labels", "3,1"] if name == "conditional_gan" else []
+    status, out, err = run(
+        capsys, "sample", tmp_path / "run", "--count", 5, *labels, "--out", tmp_path / "x.npy", "--seed", 4
+    )
+    assert status == 0, err
+    images = np.load(tmp_path / "x.npy", allow_pickle=False)
+    assert images.shape == (5, 1, 28, 28)
+    assert np.abs(images).max() <= 1
+    status, out, err = run(capsys, "evaluate", tmp_path / "run", "--data", "strokes")
+    assert status == 0, err
+    figures = json.loads(out)
+    assert figures["images"] == 200
+    assert figures["frechet_distance"] > figures["floor"] > 0
+    assert sum(figures["class_shares"]) == pytest.approx(1)
+    assert ("as_ordered" in figures) == (name == "conditional_gan")
+    if name != "conditional_gan":
+        status, _, err = run(capsys, "sample", tmp_path / "run", "--labels", "3", "--out", tmp_path / "y.npy")
+        assert status == 2
+        assert "conditional_gan takes orders" in err
+
+
 def test_shipped_checkpoints_are_small_load_and_say_how_they_were_made():
     from importlib import resources
 

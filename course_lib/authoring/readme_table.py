@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 from course_lib.checks.progress import ROOT
 from course_lib.measured import measured
 
@@ -36,7 +38,36 @@ def rows() -> list[tuple[str, str, dict]]:
     add("convolution", same, lambda r: f"takes {r['slower_than_torch']:.1f} times as long")
     loader = "batches from one tensor against a loader with per-image transforms"
     add("batches", loader, lambda r: f"{r['ratio']:.0f} times faster")
+    for name in ("mnist", "strokes"):
+        what = "chapter 7's GAN after {seconds:g} s against a conventional DCGAN loop after {seconds:g} s, data {data}"
+        add(f"gan_against_conventional_{name}", what, against)
+    for name in ("mnist", "strokes"):
+        what = "chapter 8's digits to order, read as ordered after {seconds:g} s, data {data}"
+        add(f"conditional_gan_{name}", what, lambda r: percent(r["as_ordered"]))
+    for world, count in (("ring", 8), ("grid", 25)):
+        add("modes", f"modes covered in the plane, {world} of {count}, five seeds", lambda r, w=world: modes(r[w]))
+    images = "images a second in DCGAN's training, against the usual loop around the same networks"
+    add("gan_speed_cpu", images, lambda r: f"{statistics.median(r['ratio']):.2f} times as many")
     return found
+
+
+def against(record: dict) -> str:
+    """Fréchet distances of both, their floor, and the ratio."""
+    ours, theirs = record["frechet_distance"], record["conventional_frechet_distance"]
+    ratio = record["ratio"]
+    return (
+        f"Fréchet distance {min(ours):.0f} to {max(ours):.0f} against {min(theirs):.0f} to {max(theirs):.0f} "
+        f"(floor {record['floor']:.1f}): {min(ratio):.0f} to {max(ratio):.0f} times lower, {len(ratio)} seeds"
+    )
+
+
+def modes(games: dict) -> str:
+    """The fewest modes any seed covered, and the mean share of samples near one, per game."""
+    parts = []
+    for name, game in games.items():
+        near = statistics.mean(game["near"])
+        parts.append(f"{name.replace('_', ' ')} {min(game['modes'])} to {max(game['modes'])} ({near:.0%} near one)")
+    return ", ".join(parts)
 
 
 def table() -> str:

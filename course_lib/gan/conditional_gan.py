@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from course_lib.data.imageset import ImageSet
 from course_lib.errors import CourseError
 from course_lib.gan.dcgan import Discriminator, Generator
-from course_lib.gan.stable_training import R3GAN, RelativisticPair
+from course_lib.gan.stable_training import RelativisticPair
 from course_lib.gan.the_gan_game import GAN, check_count, shape_of
 from course_lib.training.model import evaluating
 
@@ -53,7 +53,10 @@ class ConditionalGAN(RelativisticPair, GAN):
     """Chapter 7's recipe with labels in both networks."""
 
     name = "conditional_gan"
-    batch_size, rate, gamma, every = R3GAN.batch_size, R3GAN.rate, R3GAN.gamma, R3GAN.every
+    batch_size = 32
+    rate = 2e-3
+    gamma = 1.0
+    every = 8
 
     def __init__(self, channels: int = 1, size: int = 28, classes: int = 10, latent: int = 32, width: int = 16):
         super().__init__(latent=latent, channels=channels, size=size, classes=classes, width=width)

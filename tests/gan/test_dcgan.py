@@ -13,7 +13,7 @@ from course_lib.data.batches import Batch
 from course_lib.data.imageset import ImageSet
 from course_lib.data.strokes import draw
 from course_lib.errors import CourseError
-from course_lib.gan.dcgan import DCGAN, Discriminator, Generator, levels, slerp
+from course_lib.gan.dcgan import DCGAN, FEATURES, Discriminator, Generator, levels, slerp
 
 SIZES = [(1, 28), (3, 32), (3, 64), (1, 128), (3, 128), (2, 20)]
 
@@ -81,13 +81,13 @@ def test_parameter_counts_equal_the_hand_formulas(channels, size, latent, width)
     depth = levels(size)
     side, maps = size // 2**depth, width * 2**depth
     generator = latent * maps * side**2 + 2 * maps  # dense layer without bias, batch norm
-    for level in range(1, depth):
+    for level in range(1, depth + 1):
         generator += maps // 2 ** (level - 1) * (maps // 2**level) * 16 + 2 * (maps // 2**level)
-    generator += 2 * width * channels * 16 + channels
+    generator += width * channels * 9 + channels  # the last convolution
     discriminator = channels * 2 * width * 16 + 2 * width
     for level in range(1, depth):
         discriminator += width * 2**level * width * 2 ** (level + 1) * 16 + width * 2 ** (level + 1)
-    discriminator += maps * side**2 + 1
+    discriminator += maps * side**2 * FEATURES + FEATURES + FEATURES + 1
     assert sum(w.numel() for w in model.generator.parameters()) == generator
     assert sum(w.numel() for w in model.discriminator.parameters()) == discriminator
 
@@ -158,26 +158,29 @@ def test_images_stay_in_range_and_reach_its_ends():
     assert images.dtype == torch.float32
     assert images.abs().max() <= 1
     with torch.no_grad():
-        layers_of(model.generator, nn.ConvTranspose2d)[-1].weight.mul_(1e4)
+        layers_of(model.generator, nn.Conv2d)[-1].weight.mul_(1e4)
     extreme = model.sample(20)
     assert extreme.min() == -1
     assert extreme.max() == 1
 
 
 def test_forward_equals_the_layers_written_out():
-    """Dense, fold, batch norm, ReLU, stamps ... tanh, in float64 and in train mode, without torch's layers."""
-    from course_lib.cnn.convolution import conv_transpose2d
+    """Dense, fold, batch norm, ReLU, stamps ... convolution, tanh: float64, train mode, without torch's layers."""
+    from course_lib.cnn.convolution import conv2d, conv_transpose2d
 
     generator = fresh(channels=2, size=20, latent=4, width=2).generator.double().train()
     noise = torch.randn(3, 4, dtype=torch.float64)
     dense, *stamped = [layer for layer in generator.modules() if isinstance(layer, nn.Linear | nn.ConvTranspose2d)]
-    norms = layers_of(generator, nn.BatchNorm2d)
+    norms, (last,) = layers_of(generator, nn.BatchNorm2d), layers_of(generator, nn.Conv2d)
     x = (noise @ dense.weight.T).view(3, 8, 5, 5)
-    for norm, layer in zip(norms, stamped, strict=True):
+    for norm, layer in zip(norms, [*stamped, last], strict=True):
         mean = x.mean(dim=(0, 2, 3), keepdim=True)
         variance = (x - mean).square().mean(dim=(0, 2, 3), keepdim=True)
         x = ((x - mean) / (variance + norm.eps).sqrt()).relu()  # gamma 1, beta 0 at the start
-        x = conv_transpose2d(x, layer.weight, layer.bias, stride=2, padding=1)
+        if layer is last:
+            x = conv2d(x, layer.weight, layer.bias, padding=1)
+        else:
+            x = conv_transpose2d(x, layer.weight, layer.bias, stride=2, padding=1)
     torch.testing.assert_close(generator(noise), x.tanh())
 
 

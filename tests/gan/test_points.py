@@ -55,7 +55,9 @@ def test_shapes_and_configuration():
     points = gan.sample(7, seed=1)
     assert points.shape == (7, 2)
     assert gan.verdict(points).shape == (7,)
-    assert gan.config == {"latent": 3, "width": 16}
+    assert {"latent": 3, "width": 16}.items() <= gan.config.items()
+    rebuilt = PointGAN(**gan.config)
+    assert {n: w.shape for n, w in rebuilt.state_dict().items()} == {n: w.shape for n, w in gan.state_dict().items()}
 
 
 def test_a_step_counts_moves_both_and_keeps_adams_memory():

@@ -1,0 +1,75 @@
+"""Article A's size, 128x128x3: a DCGAN on colour strokes, and the picture grid that chapter 6 shows.
+
+python benchmarks/dcgan_128.py --width 8 --seconds 1800 --write
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+
+from course_lib import data, training
+from course_lib.gan.dcgan import DCGAN
+from course_lib.measured import machine
+from course_lib.show.figures import image_grid, png
+
+PICTURE = Path(__file__).parents[1] / "notebooks" / "pictures" / "dcgan_128.png"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--width", type=int, default=8, help="16 on a GPU")
+    parser.add_argument("--latent", type=int, default=64)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--images", type=int, default=20_000)
+    parser.add_argument("--seconds", type=float, default=1800)
+    parser.add_argument("--processor-time", action="store_true", help="count processor time, on a machine others use")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--out", type=Path, default=Path("/tmp/dcgan_128.png"), help="where the grid goes ...")
+    parser.add_argument("--write", action="store_true", help="... or into the chapter's pictures, with its card")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    if options.processor_time:
+        importlib.import_module("course_lib.training.fit").time = SimpleNamespace(monotonic=time.process_time)
+    train = data.load("strokes", size=128, colour=True, count=options.images)
+    torch.manual_seed(options.seed)
+    model = DCGAN.for_data(train, width=options.width, latent=options.latent)
+    run = training.fit(
+        model,
+        train,
+        seconds=options.seconds,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        device=options.device,
+    )
+    out = PICTURE if options.write else options.out
+    images = run.model.cpu().sample(32, seed=1)
+    out.write_bytes(png(image_grid(images, 8)))
+    card = {
+        "command": f"python benchmarks/dcgan_128.py {' '.join(sys.argv[1:])}",
+        "machine": machine(),
+        "data": "colour strokes, 128x128",
+        "images": options.images,
+        "seed": options.seed,
+        "steps": run.steps,
+        "seconds": round(run.seconds),
+        "clock": "processor time" if options.processor_time else "wall clock",
+        "batch_size": options.batch_size,
+        "config": model.config,
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
+    out.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    print(json.dumps(card))
+
+
+if __name__ == "__main__":
+    main()

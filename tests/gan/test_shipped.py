@@ -1,0 +1,48 @@
+"""The checkpoints that a workshop uses instead of training: they draw digits, all of them, and to order."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from course_lib import data, metrics, models
+from course_lib.data.strokes import draw
+
+COUNT = 1000
+
+
+@pytest.fixture(scope="module")
+def test_digits(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(data, "DRAWN", {"train": COUNT, "test": COUNT})
+        yield data.load("strokes", split="test")
+
+
+def test_digits_to_order(test_digits):
+    labels = torch.arange(COUNT) % 10
+    images = models.pretrained("conditional_gan").sample(COUNT, seed=3, labels=labels)
+    report = metrics.report(images, test_digits, labels)
+    assert report.as_ordered >= 0.97
+    assert report.recall > 0.3, "not one perfect digit per class"
+
+
+def test_the_default_draws_all_classes_and_beats_the_plain_gan(test_digits):
+    reports = {
+        name: metrics.report(models.pretrained(name).sample(COUNT, seed=3), test_digits)
+        for name in ("mlp_gan", "dcgan", "wgan_gp", "r3gan")
+    }
+    best = reports["r3gan"]
+    assert all(0.05 <= share <= 0.15 for share in best.class_shares)
+    for name in ("mlp_gan", "dcgan", "wgan_gp"):
+        assert best.frechet_distance < reports[name].frechet_distance, name
+
+
+def test_every_checkpoint_paints_in_range_and_the_same_for_the_same_seed():
+    for name in ("mlp_gan", "dcgan", "wgan_gp", "r3gan", "conditional_gan"):
+        model = models.pretrained(name)
+        images = model.sample(20, seed=1)
+        assert images.shape == draw(20).images.shape
+        assert float(images.abs().max()) <= 1
+        assert torch.equal(images, model.sample(20, seed=1))
+        assert not torch.equal(images, model.sample(20, seed=2))
