@@ -6,7 +6,6 @@ COURSE_DATA=ROOT python benchmarks/conditional_gan.py --data mnist --seconds 90 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import torch
@@ -43,7 +42,7 @@ def main() -> None:
     if options.write:
         measured.record(
             f"conditional_gan_{options.data}",
-            f"python benchmarks/conditional_gan.py {' '.join(sys.argv[1:])}",
+            f"python benchmarks/conditional_gan.py {measured.arguments()}",
             data=options.data,
             seconds=options.seconds,
             floor=round(results[0]["floor"], 3),

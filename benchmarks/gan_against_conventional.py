@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -59,7 +58,7 @@ def main() -> None:
     if options.write:
         measured.record(
             f"gan_against_conventional_{options.data}",
-            f"python benchmarks/gan_against_conventional.py {' '.join(sys.argv[1:])}",
+            f"python benchmarks/gan_against_conventional.py {measured.arguments()}",
             data=options.data,
             seconds=options.seconds,
             floor=round(results["r3gan"][0]["floor"], 3),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,15 @@ def record(name: str, command: str, **figures: Any) -> Path:
     path = Path(str(resources.files(__package__))) / f"{name}.json"
     path.write_text(json.dumps({"command": command, "machine": machine(), **figures}, indent=1) + "\n")
     return path
+
+
+def arguments() -> str:
+    """The words this program was called with, without `--pictures FOLDER`: that changes no figure."""
+    words = sys.argv[1:]
+    if "--pictures" in words:
+        at = words.index("--pictures")
+        words = words[:at] + words[at + 2 :]
+    return " ".join(words)
 
 
 def machine() -> str:

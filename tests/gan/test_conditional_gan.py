@@ -289,7 +289,7 @@ def test_orders_are_learned():
 
     torch.manual_seed(0)
     model = ConditionalGAN.for_data(ImageSet(images, labels, class_names=("black", "white")), latent=4, width=4)
-    run = fit(model, ImageSet(images, labels), steps=150, batch_size=32, device="cpu", view=Silent())
+    run = fit(model, ImageSet(images, labels), steps=500, batch_size=32, device="cpu", view=Silent())
     assert run.stopped == "finished"
     drawn = model.sample(20)
     assert drawn[1::2].mean() - drawn[0::2].mean() > 0.5
