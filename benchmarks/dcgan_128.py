@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", type=Path, default=Path("/tmp/dcgan_128.png"), help="where the grid goes ...")
+    parser.add_argument("--out", type=Path, default=Path("dcgan_128.png"), help="where the grid goes ...")
     parser.add_argument("--write", action="store_true", help="... or into the chapter's pictures, with its card")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

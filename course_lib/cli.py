@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from course_lib import __version__
 from course_lib.errors import CourseError
@@ -47,6 +49,13 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--steps", type=int, metavar="N", help="... or for so many batches, whichever ends first")
     train.add_argument(
         "--seed", type=int, default=0, metavar="K", help="of the weights, the order and everything random (default 0)"
+    )
+    train.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="one of the model's own settings, such as beta=4 or latent=2; may be repeated",
     )
     train.add_argument("--batch-size", type=int, metavar="B", help="images a step (default: the model's own)")
     train.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default auto)")
@@ -102,10 +111,11 @@ def run_train(options: argparse.Namespace) -> int:
     from course_lib import data, models, training
 
     kind = models.model_class(options.name)  # a wrong name is said before any data is loaded
+    config = settings(kind, options.set)
     images = data.load(options.data, size=options.size, colour=options.colour)
     torch.manual_seed(options.seed)
     run = training.fit(
-        kind.for_data(images),
+        kind.for_data(images, **config),
         images,
         steps=options.steps,
         seconds=options.seconds,
@@ -130,6 +140,26 @@ def run_train(options: argparse.Namespace) -> int:
             )
         )
     return {"finished": 0, "interrupted": 130, "diverged": 1}[run.stopped]
+
+
+def settings(kind: type, words: list[str]) -> dict[str, Any]:
+    """["beta=4", "network=mlp"] -> {"beta": 4.0, "network": "mlp"}, of the names and types that `kind` takes."""
+    known = {
+        name: parameter.default
+        for name, parameter in inspect.signature(kind.__init__).parameters.items()
+        if isinstance(parameter.default, int | float | str) and name not in ("channels", "size", "classes")
+    }
+    config: dict[str, Any] = {}
+    for word in words:
+        name, _, text = word.partition("=")
+        if name not in known:
+            raise CourseError(f"--set: got {word!r}, expected NAME=VALUE with one of {', '.join(sorted(known))}")
+        try:
+            config[name] = type(known[name])(text)
+        except ValueError:
+            kind_of = type(known[name]).__name__
+            raise CourseError(f"--set: got {word!r}, expected {name} as {kind_of}, such as {known[name]!r}") from None
+    return config
 
 
 def run_sample(options: argparse.Namespace) -> None:

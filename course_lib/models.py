@@ -12,30 +12,20 @@ from course_lib.training import checkpoint
 from course_lib.training.model import Trainable
 
 
-def classifier() -> type[Trainable]:
-    from course_lib.cnn.training_a_cnn import Classifier
-
-    return Classifier
-
-
-def detector() -> type[Trainable]:
-    from course_lib.cnn.detection import Detector
-
-    return Detector
-
-
-def gan(module: str, name: str) -> Callable[[], type[Trainable]]:
-    return lambda: getattr(import_module(f"course_lib.gan.{module}"), name)
+def lazily(module: str, name: str) -> Callable[[], type[Trainable]]:
+    return lambda: getattr(import_module(f"course_lib.{module}"), name)
 
 
 MODELS: dict[str, Callable[[], type[Trainable]]] = {  # later chapters add theirs here
-    "classifier": classifier,
-    "detector": detector,
-    "mlp_gan": gan("the_gan_game", "MLPGAN"),
-    "dcgan": gan("dcgan", "DCGAN"),
-    "wgan_gp": gan("stable_training", "WGANGP"),
-    "r3gan": gan("stable_training", "R3GAN"),
-    "conditional_gan": gan("conditional_gan", "ConditionalGAN"),
+    "classifier": lazily("cnn.training_a_cnn", "Classifier"),
+    "detector": lazily("cnn.detection", "Detector"),
+    "mlp_gan": lazily("gan.the_gan_game", "MLPGAN"),
+    "dcgan": lazily("gan.dcgan", "DCGAN"),
+    "wgan_gp": lazily("gan.stable_training", "WGANGP"),
+    "r3gan": lazily("gan.stable_training", "R3GAN"),
+    "conditional_gan": lazily("gan.conditional_gan", "ConditionalGAN"),
+    "autoencoder": lazily("vae.autoencoders_to_vae", "Autoencoder"),
+    "vae": lazily("vae.training_a_vae", "VAE"),
 }
 
 
