@@ -6,7 +6,6 @@ COURSE_DATA=ROOT python benchmarks/classifier_accuracy.py --seconds 90 --seeds 0
 from __future__ import annotations
 
 import argparse
-import sys
 
 import torch
 
@@ -36,7 +35,7 @@ def main() -> None:
     mean = sum(accuracy) / len(accuracy)
     print(f"mean {mean:.2%}, from {min(accuracy):.2%} to {max(accuracy):.2%}")
     if options.write:
-        command = f"python benchmarks/classifier_accuracy.py {' '.join(sys.argv[1:])}"
+        command = f"python benchmarks/classifier_accuracy.py {measured.arguments()}"
         measured.record(
             "classifier", command, data=options.data, accuracy=accuracy, steps=steps, seconds=options.seconds
         )

@@ -8,7 +8,6 @@ python benchmarks/detection.py --data mnist --steps 120 --seeds 0 1 2 --write
 from __future__ import annotations
 
 import argparse
-import sys
 
 import torch
 
@@ -35,7 +34,7 @@ def main() -> None:
     recall, precision = ([round(result[name], 4) for result in results] for name in ("recall", "precision"))
     print(f"recall {min(recall):.2%} to {max(recall):.2%}, precision {min(precision):.2%} to {max(precision):.2%}")
     if options.write:
-        command = f"python benchmarks/detection.py {' '.join(sys.argv[1:])}"
+        command = f"python benchmarks/detection.py {measured.arguments()}"
         measured.record(
             f"detection_{options.data}",
             command,

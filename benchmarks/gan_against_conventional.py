@@ -42,8 +42,8 @@ def main() -> None:
             print(f"seed {seed}, {name}: {count} steps, {report}", flush=True)
             if options.pictures:
                 options.pictures.mkdir(parents=True, exist_ok=True)
-                name = f"{options.data}_{name}_{seed}.png"
-                (options.pictures / name).write_bytes(png(image_grid(images[name.split("_")[1]][:60], 10)))
+                picture = png(image_grid(images[name][:60], 10))
+                (options.pictures / f"{options.data}_{name}_{seed}.png").write_bytes(picture)
 
     def column(name: str, figure: str) -> list[float]:
         return [round(result[figure], 4) for result in results[name]]

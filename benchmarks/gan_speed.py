@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
@@ -23,13 +22,7 @@ from torchvision import transforms
 from course_lib import data, measured
 from course_lib.gan.dcgan import DCGAN
 from course_lib.training import fit
-
-
-class Silent:
-    def start(self, *_):
-        pass
-
-    update = finish = start
+from course_lib.training.progress import Bar
 
 
 def usual(images, batch_size: int, device: str) -> Callable[[int], None]:
@@ -71,7 +64,9 @@ def ours(images, batch_size: int, device: str, precision: str = "32-true", compi
         model.generator, model.discriminator = torch.compile(model.generator), torch.compile(model.discriminator)
 
     def steps(count: int) -> None:
-        fit(model, images, steps=count, batch_size=batch_size, device=device, precision=precision, view=Silent())
+        fit(
+            model, images, steps=count, batch_size=batch_size, device=device, precision=precision, view=Bar(silent=True)
+        )
 
     return steps
 
@@ -105,7 +100,7 @@ def main() -> None:
     if options.write:
         measured.record(
             f"gan_speed_{options.device}",
-            f"python benchmarks/gan_speed.py {' '.join(sys.argv[1:])}",
+            f"python benchmarks/gan_speed.py {measured.arguments()}",
             images_per_second=medians,
             ratio=ratio,
         )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
-import sys
 
 import torch
 from torch import Tensor
@@ -88,7 +87,7 @@ def main() -> None:
                 f"{world_name}, {game_name}: modes {modes} of {len(world.centres)}, near {mean:.1%} {near}", flush=True
             )
     if options.write:
-        command = f"python benchmarks/modes.py {' '.join(sys.argv[1:])}"
+        command = f"python benchmarks/modes.py {measured.arguments()}"
         measured.record("modes", command, steps=options.steps, seeds=options.seeds, **figures)
 
 

@@ -46,9 +46,30 @@ def rows() -> list[tuple[str, str, dict]]:
         add(f"conditional_gan_{name}", what, lambda r: percent(r["as_ordered"]))
     for world, count in (("ring", 8), ("grid", 25)):
         add("modes", f"modes covered in the plane, {world} of {count}, five seeds", lambda r, w=world: modes(r[w]))
+    bound = "chapter 10's VAE after {seconds:g} s, data {data}, {protocol}: nats per test image"
+    add("vae_mnist", bound, nats)
+    for name in ("mnist", "strokes"):
+        what = "GAN, VAE and autoencoder after {seconds:g} s each, data {data}: Fréchet distance"
+        add(f"gan_or_vae_{name}", what, contest)
     images = "images a second in DCGAN's training, against the usual loop around the same networks"
     add("gan_speed_cpu", images, lambda r: f"{statistics.median(r['ratio']):.2f} times as many")
     return found
+
+
+def nats(record: dict) -> str:
+    """-ELBO over the seeds, and the tightest bound."""
+    elbo, iwae = record["neg_elbo"], record["iwae_500"]
+    return (
+        f"-ELBO {statistics.mean(elbo):.2f} ({min(elbo):.2f} to {max(elbo):.2f}, {len(elbo)} seeds); "
+        f"K = 500 bound {statistics.mean(iwae):.2f} ({min(iwae):.2f} to {max(iwae):.2f})"
+    )
+
+
+def contest(record: dict) -> str:
+    """Fréchet distance of each, and their floor."""
+    distances = {name: figures["frechet_distance"] for name, figures in record["contestants"].items()}
+    ranges = [f"{name} {min(values):.0f} to {max(values):.0f}" for name, values in distances.items()]
+    return f"{', '.join(ranges)} (floor {record['floor']:.1f}), {len(distances['vae'])} seeds"
 
 
 def against(record: dict) -> str:

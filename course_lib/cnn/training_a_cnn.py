@@ -57,10 +57,7 @@ class Classifier(Trainable):
 
     @classmethod
     def for_data(cls, images: ImageSet, **config) -> Classifier:
-        channels, size = images.images.shape[1], images.images.shape[2]
-        if images.images.shape[2] != images.images.shape[3]:
-            raise CourseError(f"images: got {list(images.images.shape)}, expected square images")
-        return cls(channels=channels, classes=len(images.class_names), size=size, **config)
+        return super().for_data(images, classes=len(images.class_names), **config)
 
     def features(self, images: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, 128]: what the network knows of an image just before it names it."""

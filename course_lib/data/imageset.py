@@ -104,6 +104,14 @@ class _Chosen(Sequence):
         return isinstance(other, Sequence) and list(self) == list(other)
 
 
+def shape_of(images: ImageSet) -> dict[str, int]:
+    """The constructor arguments `channels` and `size` of a model for square images. Raises CourseError for others."""
+    _, channels, height, width = images.images.shape
+    if height != width:
+        raise CourseError(f"images: got {list(images.images.shape)}, expected square images")
+    return {"channels": channels, "size": height}
+
+
 def check_images(images: Tensor, name: str = "images") -> Tensor:
     """Return `images` unchanged if they are float32 [N, C, H, W], finite and within [-1, 1]; N is at least 1.
 

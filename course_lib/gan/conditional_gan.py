@@ -9,7 +9,7 @@ from course_lib.data.imageset import ImageSet
 from course_lib.errors import CourseError
 from course_lib.gan.dcgan import Discriminator, Generator
 from course_lib.gan.stable_training import RelativisticPair
-from course_lib.gan.the_gan_game import GAN, check_count, shape_of
+from course_lib.gan.the_gan_game import GAN, check_count
 from course_lib.training.model import evaluating
 
 
@@ -66,7 +66,7 @@ class ConditionalGAN(RelativisticPair, GAN):
 
     @classmethod
     def for_data(cls, images: ImageSet, **config) -> ConditionalGAN:
-        return cls(**shape_of(images), classes=len(images.class_names), **config)
+        return super().for_data(images, classes=len(images.class_names), **config)
 
     def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.generator(noise, labels)
@@ -94,6 +94,8 @@ class ConditionalGAN(RelativisticPair, GAN):
 
     def between(self, noise: Tensor, start: int, end: int, share: Tensor) -> Tensor:
         """Images of noise [N, latent] whose class vector lies `share` [N] of the way from one class to another."""
+        if not (0 <= start < self.classes and 0 <= end < self.classes):
+            raise CourseError(f"start, end: got {start} and {end}, expected classes from 0 to {self.classes - 1}")
         with evaluating(self):
             table = self.generator.embedding.weight
             share = share.to(table)[:, None]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from course_lib.data.imageset import ImageSet
 from course_lib.errors import CourseError
-from course_lib.gan.the_gan_game import GAN, shape_of
+from course_lib.gan.the_gan_game import GAN
 
 FEATURES = 64  # numbers the discriminator boils an image down to
 
@@ -95,10 +94,6 @@ class DCGAN(GAN):
         super().__init__(latent=latent, channels=channels, size=size, width=width)
         self.generator = Generator(channels, size, latent, width)
         self.discriminator = Discriminator(channels, size, width)
-
-    @classmethod
-    def for_data(cls, images: ImageSet, **config) -> DCGAN:
-        return cls(**shape_of(images), **config)
 
 
 def slerp(a: Tensor, b: Tensor, share: float | Tensor) -> Tensor:

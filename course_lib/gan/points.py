@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.data.batches import Batch
+from course_lib.data.imageset import ImageSet
+from course_lib.errors import CourseError
 from course_lib.gan.the_gan_game import GAN
 
 
@@ -48,6 +50,10 @@ class PointGAN(GAN):
         self.objective = objective or self.objective  # without one, the class's own
         self.generator = mlp(latent, width, depth, 2)
         self.discriminator = nn.Sequential(*mlp(2, width, depth, 1), nn.Flatten(0))
+
+    @classmethod
+    def for_data(cls, images: ImageSet, **config: Any) -> PointGAN:
+        raise CourseError(f"for_data: {cls.name!r} plays for points in the plane; there are no images to fit it to")
 
     def step(self, points: Tensor) -> dict[str, Tensor]:
         """One training step on points [N, 2]."""

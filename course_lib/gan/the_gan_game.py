@@ -72,11 +72,13 @@ def optimal_discriminator(real_density: Tensor, fake_density: Tensor) -> Tensor:
 @contextlib.contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
     """Gradients flow through `network` but none are computed for its weights: the generator's step needs none."""
+    before = [(weight, weight.requires_grad) for weight in network.parameters()]
     network.requires_grad_(False)
     try:
         yield
     finally:
-        network.requires_grad_(True)
+        for weight, wanted in before:
+            weight.requires_grad_(wanted)
 
 
 class GAN(Trainable):
@@ -97,11 +99,10 @@ class GAN(Trainable):
         self.latent = latent
 
     def noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Standard normal noise [count, latent] on the model's device; a CPU `generator` gives the same on all."""
-        device = next(self.parameters()).device
-        if generator is None:
-            return torch.randn(count, self.latent, device=device)
-        return torch.randn(count, self.latent, generator=generator).to(device)
+        """Standard normal noise [count, latent] for the model's weights; a CPU `generator` gives the same on all."""
+        weights = next(self.parameters())
+        device = weights.device if generator is None else generator.device
+        return torch.randn(count, self.latent, generator=generator, device=device).to(weights)
 
     def generate(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """Noise [N, latent] -> images. Chapter 8 looks at the labels, the plain game does not."""
@@ -195,15 +196,3 @@ class MLPGAN(GAN):
             nn.Linear(width, 1),
             nn.Flatten(0),  # [N, 1] -> [N]
         )
-
-    @classmethod
-    def for_data(cls, images: ImageSet, **config) -> MLPGAN:
-        return cls(**shape_of(images), **config)
-
-
-def shape_of(images: ImageSet) -> dict[str, int]:
-    """The constructor arguments that fit a generator to square images."""
-    _, channels, height, width = images.images.shape
-    if height != width:
-        raise CourseError(f"images: got {list(images.images.shape)}, expected square images")
-    return {"channels": channels, "size": height}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass
 
 import torch
@@ -12,8 +13,11 @@ from course_lib.data.imageset import ImageSet
 from course_lib.errors import CourseError
 from course_lib.metrics.judge import features, fitted, judge
 from course_lib.metrics.quality import class_shares, frechet_distance, kl_to_uniform, precision_recall
+from course_lib.training.model import Trainable
 
 CLOUD = 5000  # at most so many points for precision and recall: their cost grows with the square
+KEPT = 4  # so many judged sets of real images are remembered: 10 MB each at most
+KNOWN: dict[str, tuple[Tensor, float]] = {}  # what `real_side` found, the oldest first
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,7 @@ def report(fakes: Tensor, test: ImageSet, labels: Tensor | None = None) -> Repor
     network = judge(test)
     size, colour = test.images.shape[2], test.images.shape[1] == 3
     train = data.load(test.name, size=size, colour=colour, count=len(fakes))
-    real = features(network, test.images[: len(fakes)])
-    floor = frechet_distance(real, features(network, train.images))
+    real, floor = real_side(network, test.images[: len(fakes)], train.images)
     fake = features(network, fakes)
     precision, recall = precision_recall(directions(real[:CLOUD]), directions(fake[:CLOUD]))
     read = network.read(fitted(fakes, network.config["size"]))
@@ -62,6 +65,31 @@ def report(fakes: Tensor, test: ImageSet, labels: Tensor | None = None) -> Repor
         as_ordered=ordered,
         images=len(fakes),
     )
+
+
+def real_side(network: Trainable, test: Tensor, train: Tensor) -> tuple[Tensor, float]:
+    """The judge's features of test images [N, F], and their Fréchet distance from those of training images.
+
+    Both stay the same from report to report, so the last few are kept. They are found by what was in the judge's
+    weights and in the images, not by a name: other data or another judge is computed anew.
+    """
+    device = next(network.parameters()).device
+    key = f"{device} {type(network).__name__} {digest([*network.state_dict().values(), test, train])}"
+    if key not in KNOWN:
+        real = features(network, test)
+        KNOWN[key] = real, frechet_distance(real, features(network, train))
+        while len(KNOWN) > KEPT:
+            del KNOWN[next(iter(KNOWN))]
+    return KNOWN[key]
+
+
+def digest(tensors: list[Tensor]) -> str:
+    """A name for the types, the shapes and every byte of some tensors."""
+    found = hashlib.blake2b(digest_size=16)
+    for tensor in tensors:
+        found.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
+        found.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def directions(cloud: Tensor) -> Tensor:

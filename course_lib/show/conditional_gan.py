@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import ipywidgets
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
 from course_lib.cnn.training_a_cnn import Classifier
@@ -51,7 +51,7 @@ def digit_press(
         noise = torch.cat([hand_of(model, (hand + i) % HANDS) for i in range(hands)])
         shares = torch.cat([torch.tensor([morph]), torch.linspace(0, 1, STRIP)])
         images = model.between(noise[:1].expand(len(shares), -1), order, towards, shares).cpu()
-        large, strip = [paint.enlarged(images[0], BIG)], filmstrip(images[1:], morph)
+        large, strip = [paint.enlarged(images[0], BIG)], paint.filmstrip(images[1:], morph, SMALL)
         way = f"{names[order]}, {morph:.0%} of the way to {names[towards]}" if morph else f"{names[order]}"
         words = f"Ordered is {way}, by hand {hand}."
         if reader is not None:
@@ -83,12 +83,3 @@ def sheet(model: ConditionalGAN, noise: Tensor, digits: list[int]) -> Image.Imag
     channels, height, width = images.shape[1:]
     rows = images.unflatten(0, (hands, columns)).permute(2, 0, 3, 1, 4).reshape(channels, hands * height, -1)
     return paint.enlarged(rows, 2 * max(hands * height, columns * width))
-
-
-def filmstrip(images: Tensor, morph: float) -> Image.Image:
-    """Images [N, C, H, W] in a row under a mark at the place of `morph`."""
-    row = paint.beside(*(paint.enlarged(image, SMALL) for image in images), gap=3)
-    mark = Image.new("RGB", (row.width, 12), paint.PAPER)
-    x = SMALL / 2 + morph * (row.width - SMALL)
-    ImageDraw.Draw(mark).polygon([(x - 6, 1), (x + 6, 1), (x, 10)], fill=paint.ORANGE)
-    return paint.above(mark, row, gap=0)

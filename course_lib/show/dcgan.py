@@ -6,7 +6,7 @@ from typing import Any
 
 import ipywidgets
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
 from course_lib.errors import CourseError
@@ -47,7 +47,7 @@ def latent_explorer(model: Any, seed: int = 0) -> Panel:
             noise = noise * lengths / noise.norm(dim=1, keepdim=True).clamp_min(1e-9)
         noise = length * noise
         images = model.draw(noise.to(device_of(model))).cpu()
-        strip = filmstrip(images[1:], mix)
+        strip = paint.filmstrip(images[1:], mix, SMALL)
         now = float(noise[0].norm())
         lines = [
             f"{way} from seed {start} to seed {end}, mix {mix:.2f}",
@@ -98,13 +98,3 @@ def strongest_directions(model: Any, seed: int = 0) -> Tensor:
 def device_of(model: Any) -> torch.device:
     parameters = model.parameters() if hasattr(model, "parameters") else iter(())
     return next((weights.device for weights in parameters), torch.device("cpu"))
-
-
-def filmstrip(images: Tensor, mix: float) -> Image.Image:
-    """Images [N, C, H, W] in a row, with a mark above the place of `mix`."""
-    tiles = [paint.enlarged(image, SMALL) for image in images]
-    row = paint.beside(*tiles, gap=4)
-    ruler = Image.new("RGB", (row.width, 14), paint.PAPER)
-    x = tiles[0].width / 2 + mix * (row.width - tiles[0].width)
-    ImageDraw.Draw(ruler).polygon([(x - 7, 1), (x + 7, 1), (x, 12)], fill=paint.ORANGE)
-    return paint.above(ruler, row, gap=0)

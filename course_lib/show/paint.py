@@ -135,6 +135,16 @@ def above(*images: Image.Image, gap: int = 8) -> Image.Image:
     return sheet
 
 
+def filmstrip(images: Tensor, share: float, side: int) -> Image.Image:
+    """Images [N, C, H, W] in a row, each `side` pixels large, under a mark at `share` of the way from first to last."""
+    tiles = [enlarged(image, side) for image in images]
+    row, mark = beside(*tiles, gap=side // 16), side // 9
+    ruler = Image.new("RGB", (row.width, 2 * mark), PAPER)
+    x = tiles[0].width / 2 + share * (row.width - tiles[0].width)
+    ImageDraw.Draw(ruler).polygon([(x - mark, 1), (x + mark, 1), (x, 2 * mark - 2)], fill=ORANGE)
+    return above(ruler, row, gap=0)
+
+
 def as_png(image: Image.Image, exact: bool = False) -> bytes:
     """PNG of at most 256 colours, a third of the size. Grey pictures keep every shade, photographs every colour.
 

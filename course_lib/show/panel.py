@@ -21,6 +21,7 @@ class Panel:
     controls  name -> a widget with a `value`
     paint     called with the controls' values by name; returns the picture and the sentence that describes it
     layout    the widgets in the order shown; the picture comes last
+    picture   a widget that shows the HTML in its `value`; one that can be touched, where a plain one is not enough
 
     `values` reads and `set` changes the controls, so that a test can play without a browser; `seconds` is what the last
     change took to compute.
@@ -31,9 +32,10 @@ class Panel:
         controls: dict[str, Any],
         paint: Callable[..., tuple[Image.Image, str]],
         layout: list[ipywidgets.Widget] | None = None,
+        picture: ipywidgets.Widget | None = None,
     ):
         self.controls, self.paint = controls, paint
-        self.picture = ipywidgets.HTML()
+        self.picture = ipywidgets.HTML() if picture is None else picture
         self.quiet = False
         for control in controls.values():
             control.observe(self.refresh, "value")

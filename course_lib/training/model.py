@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.data.batches import Batch
-from course_lib.data.imageset import ImageSet
+from course_lib.data.imageset import ImageSet, shape_of
 from course_lib.errors import CourseError
 
 
@@ -34,8 +34,8 @@ class Trainable(nn.Module):
 
     @classmethod
     def for_data(cls, images: ImageSet, **config: Any) -> Trainable:
-        """A fresh model whose input fits `images`: its channels, its size, its number of classes."""
-        raise NotImplementedError
+        """A fresh model whose input fits `images`: its channels and its size; a subclass may add more."""
+        return cls(**shape_of(images), **config)
 
     def configure(self) -> None:
         """Create `self.optimizers`; called by `fit` once the weights are on their device."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -143,18 +143,11 @@ class Coder(Trainable):
 
     batch_size = 128
     average_decay = 0.998
-    rate = 2e-3
+    rates: ClassVar[dict[str, float]] = {"mlp": 1e-3, "conv": 4e-3}  # Adam's, per network
 
     def __init__(self, latent: int, **config: Any):
         super().__init__(latent=latent, **config)
         self.latent = latent
-
-    @classmethod
-    def for_data(cls, images: ImageSet, **config: Any) -> Coder:
-        _, channels, height, width = images.images.shape
-        if height != width:
-            raise CourseError(f"images: got {list(images.images.shape)}, expected square images")
-        return cls(channels=channels, size=height, **config)
 
     def code(self, images: Tensor) -> Tensor:
         """Images [N, C, H, W] -> one code each [N, latent], without any randomness."""
@@ -191,7 +184,8 @@ class Coder(Trainable):
         return self.decode(path.flatten(0, 1)).unflatten(0, (len(start), steps))
 
     def configure(self) -> None:
-        self.optimizers = {"adam": torch.optim.Adam(self.parameters(), lr=self.rate, fused=True)}
+        rate = self.rates[self.config["network"]]
+        self.optimizers = {"adam": torch.optim.Adam(self.parameters(), lr=rate, betas=(0.9, 0.99), fused=True)}
 
     def schedule(self, progress: float) -> float:
         """Half a cosine, down to zero."""

@@ -43,6 +43,8 @@ CASES = {  # notebook -> the label of the slider that is moved
     "06_dcgan": "mix",
     "07_stable_training": "distance",
     "08_conditional_gan": "morph",
+    "09_autoencoders_to_vae": "across",
+    "11_gan_or_vae": "walk",
 }
 
 

@@ -2,56 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 import torch.nn.functional as F
-from bank import cell_source
+from bank import Bank, BankTests
 
-from course_lib.checks import convolution as checks
-from course_lib.checks.core import NotSolvedYet, WrongAnswer
+from course_lib.cnn import convolution
 
-
-def from_notebook(folder: str, name: str):
-    """The function in the cell of this name, as the notebook has it."""
-    space = {"torch": torch, "F": F}
-    exec(cell_source(folder, "02_convolution", name), space)
-    return space[name]
-
-
-NAMES = ("conv_output_size", "conv2d", "conv2d_backward")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_solution_passes(name, capsys):
-    getattr(checks, name)(from_notebook("solutions", name))
-    assert capsys.readouterr().out == f"✓ {name}: solved\n"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_stub_is_not_solved_yet(name):
-    with pytest.raises(NotSolvedYet, match=f"{name}: not solved yet"):
-        getattr(checks, name)(from_notebook("exercises", name))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_crash_is_one_line(name):
-    def crashes(*inputs):
-        return inputs[0][17, "no such axis"].nothing
-
-    with pytest.raises(WrongAnswer, match="your code stopped") as found:
-        getattr(checks, name)(crashes)
-    assert found.value.name == "stopped"
-    assert "\n" not in str(found.value)
-
-
-def diagnosis(check, answer) -> str:
-    with pytest.raises(WrongAnswer) as found:
-        check(answer)
-    message = str(found.value)
-    assert "\n" not in message
-    assert message.startswith(f"✗ {check.name}: ")
-    assert len(message) < 260
-    return found.value.name
+HEADS = {
+    "conv_output_size": "def conv_output_size(n, kernel, stride=1, padding=0, dilation=1):",
+    "conv2d": "def conv2d(x, weight, bias, stride=1, padding=(0, 0)):",
+    "conv2d_backward": "def conv2d_backward(grad_out, x, weight, stride=1):",
+}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -71,11 +32,6 @@ def ask_torch(n, kernel, stride=1, padding=0, dilation=1):
 
 def floor_of_true_division(n, kernel, stride=1, padding=0, dilation=1):
     return int((n + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1)
-
-
-@pytest.mark.parametrize("answer", [count_starts, ask_torch, floor_of_true_division])
-def test_output_size_in_other_styles(answer):
-    checks.conv_output_size(answer)
 
 
 def size_rounded_up(n, k, s=1, p=0, d=1):
@@ -106,15 +62,6 @@ WRONG_SIZES = {
     "type": lambda n, k, s=1, p=0, d=1: None,
     "wrong": lambda n, k, s=1, p=0, d=1: 3,
 }
-
-
-@pytest.mark.parametrize("name", WRONG_SIZES)
-def test_wrong_output_sizes(name):
-    assert diagnosis(checks.conv_output_size, WRONG_SIZES[name]) == name
-
-
-def test_rounding_to_the_nearest_has_its_own_name():
-    assert diagnosis(checks.conv_output_size, size_rounded) in ("rounds to nearest", "rounds up")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -167,11 +114,6 @@ def by_seven_loops(x, weight, bias, stride=1, padding=(0, 0), **wrong):
     return y
 
 
-@pytest.mark.parametrize("answer", [by_unfold, by_kernel_places, by_seven_loops])
-def test_conv2d_in_other_styles(answer):
-    checks.conv2d(answer)
-
-
 def broken(**wrong):
     return lambda x, w, b, s=1, p=(0, 0): by_seven_loops(x, w, b, s, p, **wrong)
 
@@ -220,24 +162,6 @@ WRONG_CONV2D = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG_CONV2D)
-def test_wrong_conv2d(name):
-    assert diagnosis(checks.conv2d, WRONG_CONV2D[name]) == name
-
-
-def test_borrowing_the_library_or_a_layer_is_noticed():
-    from course_lib.cnn import convolution
-
-    def layer(x, weight, bias, stride=1, padding=(0, 0)):
-        made = torch.nn.Conv2d(*weight.shape[1::-1], tuple(weight.shape[2:]), stride, padding, dtype=x.dtype)
-        made.weight.data, made.bias.data = weight.detach(), bias
-        return made(x)
-
-    assert diagnosis(checks.conv2d, layer) == "borrowed"
-    assert diagnosis(checks.conv2d, lambda *inputs: convolution.conv2d(*inputs)) == "borrowed"
-    assert F.conv2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2)).item() == 4  # given back afterwards
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # conv2d_backward
 # ---------------------------------------------------------------------------------------------------------------------
@@ -278,11 +202,6 @@ def backward_by_loops(g, x, weight, stride=1, **wrong):
                     spot = grad_x[n, :, i * sx : i * sx + kh, j * sx : j * sx + kw]
                     spot += here * stamp
     return grad_x, grad_weight, g.sum((0, 2, 3))
-
-
-@pytest.mark.parametrize("answer", [backward_by_matrices, backward_by_transposed_convolution, backward_by_loops])
-def test_backward_in_other_styles(answer):
-    checks.conv2d_backward(answer)
 
 
 def changed(**parts):
@@ -371,6 +290,33 @@ WRONG_BACKWARD = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG_BACKWARD)
-def test_wrong_backward(name):
-    assert diagnosis(checks.conv2d_backward, WRONG_BACKWARD[name]) == name
+# ---------------------------------------------------------------------------------------------------------------------
+
+RIGHT = {
+    "conv_output_size": [count_starts, ask_torch, floor_of_true_division],
+    "conv2d": [by_unfold, by_kernel_places, by_seven_loops],
+    "conv2d_backward": [backward_by_matrices, backward_by_transposed_convolution, backward_by_loops],
+}
+WRONG = {"conv_output_size": WRONG_SIZES, "conv2d": WRONG_CONV2D, "conv2d_backward": WRONG_BACKWARD}
+
+
+class TestBank(BankTests):
+    bank = Bank(
+        "02_convolution",
+        HEADS,
+        RIGHT,
+        [(name, mistake, answer) for name, answers in WRONG.items() for mistake, answer in answers.items()],
+    )
+
+    def test_rounding_to_the_nearest_has_its_own_name(self) -> None:
+        assert self.bank.rejection("conv_output_size", size_rounded).name in ("rounds to nearest", "rounds up")
+
+    def test_borrowing_the_library_or_a_layer_is_noticed(self) -> None:
+        def layer(x, weight, bias, stride=1, padding=(0, 0)):
+            made = torch.nn.Conv2d(*weight.shape[1::-1], tuple(weight.shape[2:]), stride, padding, dtype=x.dtype)
+            made.weight.data, made.bias.data = weight.detach(), bias
+            return made(x)
+
+        assert self.bank.rejection("conv2d", layer).name == "borrowed"
+        assert self.bank.rejection("conv2d", lambda *inputs: convolution.conv2d(*inputs)).name == "borrowed"
+        assert F.conv2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2)).item() == 4  # given back afterwards

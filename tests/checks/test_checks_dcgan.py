@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
-from collections.abc import Callable
 
-import numpy as np
-import pytest
 import torch
-from bank import cell_source, changed
-from torch import nn
+from bank import Bank, BankTests, changed
 from torch.nn import functional as F
 
-from course_lib import checks, training
-from course_lib.checks.core import NotSolvedYet, WrongAnswer
+from course_lib import training
 
-EXERCISES = ("overlap_counts", "batch_norm", "sample", "slerp")
 HEADS = {
     "overlap_counts": "def overlap_counts(n, kernel, stride, padding):",
     "batch_norm": "def batch_norm(x, gamma, beta, eps):",
     "sample": "def sample(generator, noise):",
     "slerp": "def slerp(a, b, share):",
 }
-
-
-def made(source: str, name: str) -> Callable:
-    """The function `name` that a learner's cell defines."""
-    space = {"math": math, "np": np, "torch": torch, "nn": nn, "F": F, "training": training}
-    exec(textwrap.dedent(source), space)
-    return space[name]
-
-
-def cell(folder: str, name: str) -> Callable:
-    """The function in the cell graded as `name`, from the solutions or from the exercises."""
-    return made(cell_source(folder, "06_dcgan", name), name)
-
-
-def program(name: str, body: str) -> Callable:
-    return made(HEADS[name] + "\n" + textwrap.indent(textwrap.dedent(body).strip("\n"), "    ") + "\n", name)
 
 
 COUNT = """
@@ -424,55 +401,16 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("name", EXERCISES)
-def test_solution_passes(name: str, capsys: pytest.CaptureFixture) -> None:
-    getattr(checks, name)(cell("solutions", name))
-    assert capsys.readouterr().out == f"✓ {name}: solved\n"
+class TestBank(BankTests):
+    bank = Bank("06_dcgan", HEADS, RIGHT, WRONG, space={"training": training})
 
-
-@pytest.mark.parametrize(("name", "body"), [(name, body) for name, bodies in RIGHT.items() for body in bodies])
-def test_other_styles_pass(name: str, body: str) -> None:
-    getattr(checks, name)(program(name, body))
-
-
-@pytest.mark.parametrize(("name", "mistake", "body"), WRONG, ids=[f"{n}-{m}" for n, m, _ in WRONG])
-def test_misconception_gets_its_own_name(name: str, mistake: str, body: str) -> None:
-    with pytest.raises(WrongAnswer) as caught:
-        getattr(checks, name)(program(name, body))
-    assert caught.value.name == mistake, str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 260
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_at_least_four_named_misconceptions(name: str) -> None:
-    assert len({mistake for n, mistake, _ in WRONG if n == name} - {"wrong", "shape", "type", "dtype"}) >= 4
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_stub_is_not_solved_yet(name: str) -> None:
-    with pytest.raises(NotSolvedYet, match=f"{name}: not solved yet"):
-        getattr(checks, name)(cell("exercises", name))
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_crash_is_told_in_one_line(name: str) -> None:
-    with pytest.raises(WrongAnswer) as caught:
-        getattr(checks, name)(program(name, "return undefined_name"))
-    assert caught.value.name == "stopped"
-    assert "\n" not in str(caught.value)
-    assert "NameError" in str(caught.value)
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_torch_is_left_as_it_was(name: str) -> None:
-    torch.manual_seed(0)
-    before = torch.get_rng_state()
-    getattr(checks, name)(program(name, RIGHT[name][0]))
-    if name == "sample":
-        with pytest.raises(WrongAnswer):
-            checks.sample(program(name, "torch.set_grad_enabled(False)\n" + DRAW.strip()))
-    assert torch.equal(before, torch.get_rng_state())
-    assert torch.is_grad_enabled()
-    assert F.conv_transpose1d(torch.ones(1, 1, 2), torch.ones(1, 1, 2)).shape == (1, 1, 3)
-    assert F.batch_norm(torch.ones(2, 1), None, None, training=True).shape == (2, 1)
+    def test_torch_is_left_as_it_was(self, name: str) -> None:
+        super().test_torch_is_left_as_it_was(name)
+        if name == "sample":
+            before = torch.get_rng_state()
+            turns_off = "torch.set_grad_enabled(False)\n" + DRAW.strip()
+            self.bank.rejection(name, self.bank.program(name, turns_off))
+            assert torch.equal(before, torch.get_rng_state())
+            assert torch.is_grad_enabled()
+        assert F.conv_transpose1d(torch.ones(1, 1, 2), torch.ones(1, 1, 2)).shape == (1, 1, 3)
+        assert F.batch_norm(torch.ones(2, 1), None, None, training=True).shape == (2, 1)

@@ -5,53 +5,17 @@ from itertools import pairwise
 
 import pytest
 import torch
-from bank import cell_source
+from bank import Bank, BankTests
 from torch.nn import functional as F
 
-from course_lib import checks
-from course_lib.checks import NotSolvedYet, WrongAnswer
 from course_lib.data import drawing_images as library
 
-NAMES = ("de_casteljau", "bernstein", "bezier_surface", "ink")
-
-
-def answer_in(folder: str, name: str):
-    """The learner's function as it stands in solutions/ or exercises/."""
-    space = {"torch": torch, "math": math, "library": library}
-    exec(cell_source(folder, "01_drawing_images", name), space)
-    return space[name]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_solution_passes(name, capsys):
-    getattr(checks, name)(answer_in("solutions", name))
-    assert capsys.readouterr().out == f"✓ {name}: solved\n"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_stub_is_not_solved_yet(name):
-    with pytest.raises(NotSolvedYet, match="not solved yet"):
-        getattr(checks, name)(answer_in("exercises", name))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_crash_is_told_in_one_line(name):
-    def crash(*arguments):
-        return arguments[0] + {}["nothing"]
-
-    with pytest.raises(WrongAnswer) as caught:
-        getattr(checks, name)(crash)
-    assert caught.value.name == "stopped"
-    assert "KeyError" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("result", [None, 3.0, "curve"])
-def test_no_tensor_is_told(name, result):
-    with pytest.raises(WrongAnswer, match="expected a tensor") as caught:
-        getattr(checks, name)(lambda *arguments: result)
-    assert caught.value.name == "type"
+HEADS = {
+    "de_casteljau": "def de_casteljau(points, t):",
+    "bernstein": "def bernstein(degree, t):",
+    "bezier_surface": "def bezier_surface(patch, u, v):",
+    "ink": "def ink(corners, size, radius):",
+}
 
 
 # ---------------------------------------------------------------------------------------------------- wrong answers
@@ -368,21 +332,6 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name in NAMES for mistake in WRONG[name]])
-def test_every_misconception_gets_its_own_diagnosis(name, mistake):
-    with pytest.raises(WrongAnswer) as caught:
-        getattr(checks, name)(WRONG[name][mistake])
-    assert caught.value.name == mistake
-    assert str(caught.value).startswith(f"✗ {name}: ")
-    assert "\n" not in str(caught.value)
-
-
-def test_three_fixed_rounds_are_cubic_only():
-    with pytest.raises(WrongAnswer) as caught:
-        checks.de_casteljau(three_rounds)
-    assert caught.value.name == "cubic only"
-
-
 # -------------------------------------------------------------------------------------------- right in another style
 
 
@@ -450,20 +399,28 @@ def ink_of_each_piece(corners, size, radius):
     return torch.stack([draw(piece, size, radius) for piece in corners.unfold(0, 2, 1).transpose(1, 2)]).amax(0)
 
 
-RIGHT = [
-    ("de_casteljau", recursive),
-    ("de_casteljau", on_a_copy),
-    ("de_casteljau", by_weights),
-    ("bernstein", filled_table),
-    ("bernstein", by_recurrence),
-    ("bezier_surface", three_products),
-    ("bezier_surface", curve_of_curves),
-    ("ink", draw),
-    ("ink", pixel_by_pixel),
-    ("ink", ink_of_each_piece),
-]
+RIGHT = {
+    "de_casteljau": [recursive, on_a_copy, by_weights],
+    "bernstein": [filled_table, by_recurrence],
+    "bezier_surface": [three_products, curve_of_curves],
+    "ink": [draw, pixel_by_pixel, ink_of_each_piece],
+}
 
 
-@pytest.mark.parametrize(("name", "answer"), RIGHT)
-def test_other_styles_pass(name, answer):
-    getattr(checks, name)(answer)
+class TestBank(BankTests):
+    bank = Bank(
+        "01_drawing_images",
+        HEADS,
+        RIGHT,
+        [(name, mistake, answer) for name, answers in WRONG.items() for mistake, answer in answers.items()],
+        space={"library": library},
+    )
+
+    @pytest.mark.parametrize("result", [None, 3.0, "curve"])
+    def test_no_tensor_is_told(self, name: str, result: object) -> None:
+        rejection = self.bank.rejection(name, lambda *arguments: result)
+        assert rejection.name == "type"
+        assert "expected a tensor" in str(rejection)
+
+    def test_three_fixed_rounds_are_cubic_only(self) -> None:
+        assert self.bank.rejection("de_casteljau", three_rounds).name == "cubic only"

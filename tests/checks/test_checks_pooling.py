@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable
-
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from bank import cell_source, changed
+from bank import Bank, BankTests, changed
 
 from course_lib import checks
-from course_lib.checks.core import NotSolvedYet, WrongAnswer
-
-EXERCISES = ("max_pool2d", "receptive_field", "max_pool2d_backward")
-
-
-def made(source: str, name: str) -> Callable:
-    """The function `name` that a learner's cell defines."""
-    space = {"np": np, "torch": torch, "F": F}
-    exec(textwrap.dedent(source), space)
-    return space[name]
-
-
-def cell(folder: str, name: str) -> Callable:
-    """The function in the cell graded as `name`, from the solutions or from the exercises."""
-    return made(cell_source(folder, "03_pooling", name), name)
-
+from course_lib.checks.core import WrongAnswer
 
 # Programs a learner would write. Each is a body; the signature comes from HEADS.
 
@@ -245,49 +226,13 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("name", EXERCISES)
-def test_solution_passes(name: str, capsys: pytest.CaptureFixture) -> None:
-    getattr(checks, name)(cell("solutions", name))
-    assert capsys.readouterr().out == f"✓ {name}: solved\n"
-
-
-@pytest.mark.parametrize(("name", "body"), [(name, body) for name, bodies in RIGHT.items() for body in bodies])
-def test_other_styles_pass(name: str, body: str) -> None:
-    getattr(checks, name)(made(HEADS[name] + body, name))
-
-
-@pytest.mark.parametrize(("name", "mistake", "body"), WRONG, ids=[f"{n}-{m}" for n, m, _ in WRONG])
-def test_misconception_gets_its_own_name(name: str, mistake: str, body: str) -> None:
-    with pytest.raises(WrongAnswer) as caught:
-        getattr(checks, name)(made(HEADS[name] + body, name))
-    assert caught.value.name == mistake
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 240
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_at_least_four_named_misconceptions(name: str) -> None:
-    assert len({mistake for n, mistake, _ in WRONG if n == name} - {"wrong", "shape", "type", "dtype"}) >= 4
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_stub_is_not_solved_yet(name: str) -> None:
-    with pytest.raises(NotSolvedYet, match=f"{name}: not solved yet"):
-        getattr(checks, name)(cell("exercises", name))
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_crash_is_told_in_one_line(name: str) -> None:
-    with pytest.raises(WrongAnswer) as caught:
-        getattr(checks, name)(made(HEADS[name] + "\n    return undefined_name\n", name))
-    assert caught.value.name == "stopped"
-    assert "\n" not in str(caught.value)
-    assert "NameError" in str(caught.value)
+class TestBank(BankTests):
+    bank = Bank("03_pooling", HEADS, RIGHT, WRONG, longest=240)
 
 
 def test_max_pool2d_diagnoses_even_where_an_image_is_all_negative() -> None:
     """Zeros outside are invisible on positive images: the cases must hold negative ones."""
-    wrong = made(HEADS["max_pool2d"] + changed(LOOPS, 'float("-inf")', "0.0"), "max_pool2d")
+    wrong = TestBank.bank.program("max_pool2d", changed(LOOPS, 'float("-inf")', "0.0"))
     x = torch.rand(1, 1, 6, 6) + 1
     assert torch.equal(wrong(x, (2, 2), (2, 2), (1, 1)), F.max_pool2d(x, 2, 2, 1))
     with pytest.raises(WrongAnswer, match="minus infinity"):

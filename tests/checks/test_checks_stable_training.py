@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable
-
 import pytest
 import torch
-from bank import cell_source, changed
-from torch import nn
-from torch.nn import functional as F
+from bank import Bank, BankTests, changed
 
-from course_lib import checks, metrics
-from course_lib.checks.core import NotSolvedYet, WrongAnswer
+from course_lib import metrics
 from course_lib.gan import stable_training
 from course_lib.gan.stable_training import Relativistic, slopes, zero_centred_penalty
 
-CHAPTER = "07_stable_training"
 HEADS = {
     "relativistic_losses": "def relativistic_losses(real_logits, fake_logits):",
     "r1_penalty": "def r1_penalty(discriminator, images):",
     "gradient_penalty": "def gradient_penalty(critic, real, fake):",
     "precision": "def precision(real, fake, neighbours):",
 }
-EXERCISES = tuple(HEADS)
-
-
-def made(source: str, name: str) -> Callable:
-    """The function `name` that a learner's cell defines."""
-    space = {"torch": torch, "nn": nn, "F": F, "metrics": metrics, "stable_training": stable_training}
-    space |= {"Relativistic": Relativistic, "slopes": slopes, "zero_centred_penalty": zero_centred_penalty}
-    exec(textwrap.dedent(source), space)
-    return space[name]
-
-
-def cell(folder: str, name: str) -> Callable:
-    return made(cell_source(folder, CHAPTER, name), name)
-
-
-def program(name: str, body: str) -> Callable:
-    return made(HEADS[name] + "\n" + textwrap.indent(textwrap.dedent(body).strip("\n"), "    ") + "\n", name)
 
 
 PAIR = """
@@ -427,59 +403,26 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", EXERCISES)
-def test_solution_passes(name: str, capsys: pytest.CaptureFixture) -> None:
-    getattr(checks, name)(cell("solutions", name))
-    assert capsys.readouterr().out == f"✓ {name}: solved\n"
-
-
-@pytest.mark.parametrize(("name", "body"), [(name, body) for name, bodies in RIGHT.items() for body in bodies])
-@pytest.mark.filterwarnings("ignore:Using backward:UserWarning")
-def test_other_styles_pass(name: str, body: str) -> None:
-    getattr(checks, name)(program(name, body))
-
-
-@pytest.mark.parametrize(("name", "mistake", "body"), WRONG, ids=[f"{n}-{m}" for n, m, _ in WRONG])
-@pytest.mark.filterwarnings("ignore:Using backward:UserWarning")
-def test_misconception_gets_its_own_name(name: str, mistake: str, body: str) -> None:
-    with pytest.raises(WrongAnswer) as caught:
-        getattr(checks, name)(program(name, body))
-    assert caught.value.name == mistake, str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 280
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_at_least_four_named_misconceptions(name: str) -> None:
-    assert len({mistake for n, mistake, _ in WRONG if n == name} - {"wrong", "shape", "type", "dtype"}) >= 4
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_stub_is_not_solved_yet(name: str) -> None:
-    with pytest.raises(NotSolvedYet, match=f"{name}: not solved yet"):
-        getattr(checks, name)(cell("exercises", name))
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_crash_is_told_in_one_line(name: str) -> None:
-    with pytest.raises(WrongAnswer) as caught:
-        getattr(checks, name)(program(name, "return undefined_name"))
-    assert caught.value.name == "stopped"
-    assert "\n" not in str(caught.value)
-    assert "NameError" in str(caught.value)
-
-
-def test_checks_are_repeatable_and_leave_the_global_random_state_alone() -> None:
-    torch.manual_seed(0)
-    before = torch.get_rng_state()
-    for name in EXERCISES:
-        getattr(checks, name)(program(name, RIGHT[name][0]))
-        getattr(checks, name)(program(name, RIGHT[name][1]))
-    assert torch.equal(before, torch.get_rng_state())
+class TestBank(BankTests):
+    bank = Bank(
+        "07_stable_training",
+        HEADS,
+        RIGHT,
+        WRONG,
+        space={
+            "metrics": metrics,
+            "stable_training": stable_training,
+            "Relativistic": Relativistic,
+            "slopes": slopes,
+            "zero_centred_penalty": zero_centred_penalty,
+        },
+        longest=280,
+        marks=(pytest.mark.filterwarnings("ignore:Using backward:UserWarning"),),
+    )
 
 
 def test_the_library_works_again_after_a_check() -> None:
-    with pytest.raises(WrongAnswer):
-        checks.r1_penalty(program("r1_penalty", "return zero_centred_penalty(discriminator, images)"))
+    bank = TestBank.bank
+    bank.rejection("r1_penalty", bank.program("r1_penalty", "return zero_centred_penalty(discriminator, images)"))
     points = torch.ones(2, 2)
     assert float(zero_centred_penalty(lambda x: 3 * x[:, 0] + 4 * x[:, 1], points)) == pytest.approx(12.5)

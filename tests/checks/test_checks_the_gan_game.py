@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import textwrap
-from collections.abc import Callable
-
-import pytest
-import torch
-from bank import cell_source, changed
-from torch import nn
+from bank import Bank, BankTests, changed
 from torch.nn import functional as F
 
-from course_lib import checks
-from course_lib.checks.core import NotSolvedYet, WrongAnswer
 from course_lib.gan import the_gan_game
 
-CHAPTER = "05_the_gan_game"
 HEADS = {
     "discriminator_loss": "def discriminator_loss(real_logits, fake_logits):",
     "generator_loss": "def generator_loss(fake_logits):",
     "js_divergence": "def js_divergence(p, q, width):",
     "gan_step": "def gan_step(generator, discriminator, g_optimizer, d_optimizer, real, noise):",
 }
-EXERCISES = tuple(HEADS)
-
-
-def made(source: str, name: str) -> Callable:
-    """The function `name` that a learner's cell defines, with right answers to the exercises before it."""
-    space = {"math": math, "torch": torch, "nn": nn, "F": F, "course_lib_gan": the_gan_game}
-    space["discriminator_loss"] = lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean()
-    space["generator_loss"] = lambda fake: F.softplus(-fake).mean()
-    exec(textwrap.dedent(source), space)
-    return space[name]
-
-
-def cell(folder: str, name: str) -> Callable:
-    """The function in the cell graded as `name`, from the solutions or from the exercises."""
-    return made(cell_source(folder, CHAPTER, name), name)
-
-
-def program(name: str, body: str) -> Callable:
-    return made(HEADS[name] + "\n" + textwrap.indent(textwrap.dedent(body).strip("\n"), "    ") + "\n", name)
 
 
 D_LOSS = "return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()"
@@ -608,51 +579,21 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("name", EXERCISES)
-def test_solution_passes(name: str, capsys: pytest.CaptureFixture) -> None:
-    getattr(checks, name)(cell("solutions", name))
-    assert capsys.readouterr().out == f"✓ {name}: solved\n"
+class TestBank(BankTests):
+    bank = Bank(
+        "05_the_gan_game",
+        HEADS,
+        RIGHT,
+        WRONG,
+        space={
+            "course_lib_gan": the_gan_game,
+            # right answers to the exercises before
+            "discriminator_loss": lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean(),
+            "generator_loss": lambda fake: F.softplus(-fake).mean(),
+        },
+    )
 
-
-@pytest.mark.parametrize(("name", "body"), [(name, body) for name, bodies in RIGHT.items() for body in bodies])
-def test_other_styles_pass(name: str, body: str) -> None:
-    getattr(checks, name)(program(name, body))
-
-
-@pytest.mark.parametrize(("name", "mistake", "body"), WRONG, ids=[f"{n}-{m}" for n, m, _ in WRONG])
-def test_misconception_gets_its_own_name(name: str, mistake: str, body: str) -> None:
-    with pytest.raises(WrongAnswer) as caught:
-        getattr(checks, name)(program(name, body))
-    assert caught.value.name == mistake, str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 260
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_at_least_four_named_misconceptions(name: str) -> None:
-    assert len({mistake for n, mistake, _ in WRONG if n == name} - {"wrong", "shape", "type", "dtype"}) >= 4
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_stub_is_not_solved_yet(name: str) -> None:
-    with pytest.raises(NotSolvedYet, match=f"{name}: not solved yet"):
-        getattr(checks, name)(cell("exercises", name))
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_crash_is_told_in_one_line(name: str) -> None:
-    with pytest.raises(WrongAnswer) as caught:
-        getattr(checks, name)(program(name, "return undefined_name"))
-    assert caught.value.name == "stopped"
-    assert "\n" not in str(caught.value)
-    assert "NameError" in str(caught.value)
-
-
-def test_global_random_state_and_the_library_are_left_alone() -> None:
-    losses = the_gan_game.Minimax.discriminator, the_gan_game.NonSaturating.generator
-    torch.manual_seed(0)
-    before = torch.get_rng_state()
-    for name in EXERCISES:
-        getattr(checks, name)(program(name, RIGHT[name][0]))
-    assert torch.equal(before, torch.get_rng_state())
-    assert losses == (the_gan_game.Minimax.discriminator, the_gan_game.NonSaturating.generator)
+    def test_torch_is_left_as_it_was(self, name: str) -> None:
+        losses = the_gan_game.Minimax.discriminator, the_gan_game.NonSaturating.generator
+        super().test_torch_is_left_as_it_was(name)
+        assert losses == (the_gan_game.Minimax.discriminator, the_gan_game.NonSaturating.generator)

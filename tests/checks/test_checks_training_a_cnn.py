@@ -2,43 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import textwrap
-from collections.abc import Callable
-
-import numpy as np
-import pytest
-import torch
-from bank import cell_source, changed
-from torch import nn
-from torch.nn import functional as F
+from bank import Bank, BankTests, changed
 from torchvision.ops import box_iou, nms
 
-from course_lib import checks
-from course_lib.checks.core import NotSolvedYet, WrongAnswer
-
-EXERCISES = ("cross_entropy", "train_step", "non_max_suppression")
 HEADS = {
     "cross_entropy": "def cross_entropy(logits, labels):",
     "train_step": "def train_step(model, optimizer, images, labels):",
     "non_max_suppression": "def non_max_suppression(boxes, scores, threshold):",
 }
-
-
-def made(source: str, name: str) -> Callable:
-    """The function `name` that a learner's cell defines."""
-    space = {"math": math, "np": np, "torch": torch, "nn": nn, "F": F, "box_iou": box_iou, "nms": nms}
-    exec(textwrap.dedent(source), space)
-    return space[name]
-
-
-def cell(folder: str, name: str) -> Callable:
-    """The function in the cell graded as `name`, from the solutions or from the exercises."""
-    return made(cell_source(folder, "04_training_a_cnn", name), name)
-
-
-def program(name: str, body: str) -> Callable:
-    return made(HEADS[name] + "\n" + textwrap.indent(textwrap.dedent(body).strip("\n"), "    ") + "\n", name)
 
 
 ENTROPY = """
@@ -346,49 +317,5 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("name", EXERCISES)
-def test_solution_passes(name: str, capsys: pytest.CaptureFixture) -> None:
-    getattr(checks, name)(cell("solutions", name))
-    assert capsys.readouterr().out == f"✓ {name}: solved\n"
-
-
-@pytest.mark.parametrize(("name", "body"), [(name, body) for name, bodies in RIGHT.items() for body in bodies])
-def test_other_styles_pass(name: str, body: str) -> None:
-    getattr(checks, name)(program(name, body))
-
-
-@pytest.mark.parametrize(("name", "mistake", "body"), WRONG, ids=[f"{n}-{m}" for n, m, _ in WRONG])
-def test_misconception_gets_its_own_name(name: str, mistake: str, body: str) -> None:
-    with pytest.raises(WrongAnswer) as caught:
-        getattr(checks, name)(program(name, body))
-    assert caught.value.name == mistake
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 260
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_at_least_four_named_misconceptions(name: str) -> None:
-    assert len({mistake for n, mistake, _ in WRONG if n == name} - {"wrong", "shape", "type", "dtype"}) >= 4
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_stub_is_not_solved_yet(name: str) -> None:
-    with pytest.raises(NotSolvedYet, match=f"{name}: not solved yet"):
-        getattr(checks, name)(cell("exercises", name))
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_crash_is_told_in_one_line(name: str) -> None:
-    with pytest.raises(WrongAnswer) as caught:
-        getattr(checks, name)(program(name, "return undefined_name"))
-    assert caught.value.name == "stopped"
-    assert "\n" not in str(caught.value)
-    assert "NameError" in str(caught.value)
-
-
-def test_global_random_state_is_left_alone() -> None:
-    torch.manual_seed(0)
-    before = torch.get_rng_state()
-    for name in EXERCISES:
-        getattr(checks, name)(program(name, RIGHT[name][0]))
-    assert torch.equal(before, torch.get_rng_state())
+class TestBank(BankTests):
+    bank = Bank("04_training_a_cnn", HEADS, RIGHT, WRONG, space={"box_iou": box_iou, "nms": nms})

@@ -11,13 +11,7 @@ from course_lib.cnn.detection import Detector, Found, ink_boxes, scatter, score,
 from course_lib.cnn.training_a_cnn import Classifier
 from course_lib.data.strokes import draw
 from course_lib.errors import CourseError
-
-
-class Silent:
-    def start(self, *_):
-        pass
-
-    update = finish = start
+from course_lib.training.progress import Bar
 
 
 def canvases(count: int = 40, seed: int = 0, **options):
@@ -153,8 +147,8 @@ def test_a_shifted_box_counts_only_while_it_overlaps_enough():
 def test_a_short_training_finds_most_digits():
     train, test = draw(6000, seed=1), draw(800, seed=2, split="test")
     torch.manual_seed(0)
-    classifier = training.fit(Classifier.for_data(train), train, steps=250, device="cpu", view=Silent()).model
-    run = training.fit(Detector.from_classifier(classifier), train, steps=80, device="cpu", view=Silent())
+    classifier = training.fit(Classifier.for_data(train), train, steps=250, device="cpu", view=Bar(silent=True)).model
+    run = training.fit(Detector.from_classifier(classifier), train, steps=80, device="cpu", view=Bar(silent=True))
     result = run.model.evaluate(test)
     assert result["recall"] > 0.6
     assert result["precision"] > 0.6

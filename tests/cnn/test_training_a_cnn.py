@@ -16,13 +16,7 @@ from course_lib.cnn.training_a_cnn import Classifier, ink
 from course_lib.data.imageset import ImageSet
 from course_lib.data.strokes import draw
 from course_lib.errors import CourseError
-
-
-class Silent:
-    def start(self, *_):
-        pass
-
-    update = finish = start
+from course_lib.training.progress import Bar
 
 
 def fresh(**config) -> Classifier:
@@ -109,7 +103,7 @@ def test_the_schedule_warms_up_and_ends_at_zero():
 def test_a_short_training_learns():
     train, test = draw(3000, seed=1), draw(500, seed=2, split="test")
     torch.manual_seed(0)
-    run = training.fit(Classifier.for_data(train), train, steps=120, device="cpu", view=Silent())
+    run = training.fit(Classifier.for_data(train), train, steps=120, device="cpu", view=Bar(silent=True))
     before, after = fresh().evaluate(test)["accuracy"], run.model.evaluate(test)["accuracy"]
     assert before < 0.3
     assert after > 0.8
@@ -144,7 +138,7 @@ def test_gpu_mixed_precision_reads_as_well():
     for precision in ("32-true", "bf16-mixed"):
         torch.manual_seed(0)
         run = training.fit(
-            Classifier.for_data(train), train, steps=120, device="cuda", precision=precision, view=Silent()
+            Classifier.for_data(train), train, steps=120, device="cuda", precision=precision, view=Bar(silent=True)
         )
         scores.append(run.model.evaluate(test)["accuracy"])
     assert min(scores) > 0.8
@@ -158,9 +152,9 @@ def test_gpu_throughput_beats_the_cpu():
     def seconds(device: str) -> float:
         torch.manual_seed(0)
         model = Classifier.for_data(train)
-        training.fit(model, train, steps=10, batch_size=1024, device=device, view=Silent())
+        training.fit(model, train, steps=10, batch_size=1024, device=device, view=Bar(silent=True))
         begun = time.perf_counter()
-        training.fit(model, train, steps=30, batch_size=1024, device=device, view=Silent())
+        training.fit(model, train, steps=30, batch_size=1024, device=device, view=Bar(silent=True))
         return time.perf_counter() - begun
 
     assert seconds("cuda") < seconds("cpu") / 2

@@ -15,6 +15,7 @@ from course_lib.errors import CourseError
 from course_lib.gan.conditional_gan import ConditionalGAN, ProjectionDiscriminator
 from course_lib.gan.dcgan import Discriminator
 from course_lib.training import fit
+from course_lib.training.progress import Bar
 
 SMALL = {"channels": 3, "size": 12, "classes": 5, "latent": 6, "width": 2}
 
@@ -203,6 +204,13 @@ def test_between_mixes_the_two_rows_image_by_image():
     torch.testing.assert_close(model.between(noise, 4, 2, 1 - share.double()), got)
 
 
+@pytest.mark.parametrize(("start", "end"), [(-1, 2), (0, 5), (7, 1)])
+def test_between_knows_its_classes(start, end):
+    model = small()
+    with pytest.raises(CourseError, match=f"start, end: got {start} and {end}, expected classes from 0 to 4"):
+        model.between(torch.zeros(1, model.latent), start, end, torch.tensor([0.5]))
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Training
 # ---------------------------------------------------------------------------------------------------------------------
@@ -281,15 +289,9 @@ def test_orders_are_learned():
     labels = torch.arange(64) % 2
     images = (2.0 * labels - 1).view(-1, 1, 1, 1).expand(-1, 1, 8, 8).contiguous()
 
-    class Silent:
-        def start(self, *_):
-            pass
-
-        update = finish = start
-
     torch.manual_seed(0)
     model = ConditionalGAN.for_data(ImageSet(images, labels, class_names=("black", "white")), latent=4, width=4)
-    run = fit(model, ImageSet(images, labels), steps=500, batch_size=32, device="cpu", view=Silent())
+    run = fit(model, ImageSet(images, labels), steps=500, batch_size=32, device="cpu", view=Bar(silent=True))
     assert run.stopped == "finished"
     drawn = model.sample(20)
     assert drawn[1::2].mean() - drawn[0::2].mean() > 0.5

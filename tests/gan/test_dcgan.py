@@ -14,15 +14,9 @@ from course_lib.data.imageset import ImageSet
 from course_lib.data.strokes import draw
 from course_lib.errors import CourseError
 from course_lib.gan.dcgan import DCGAN, FEATURES, Discriminator, Generator, levels, slerp
+from course_lib.training.progress import Bar
 
 SIZES = [(1, 28), (3, 32), (3, 64), (1, 128), (3, 128), (2, 20)]
-
-
-class Silent:
-    def start(self, *_):
-        pass
-
-    update = finish = start
 
 
 def fresh(**config) -> DCGAN:
@@ -258,7 +252,7 @@ def contrast(device: str, precision: str = "32-true") -> float:
     """Right half minus left half of what a DCGAN draws after a blink of training; 2 would be perfect."""
     model = fresh(size=16, latent=8, width=4)
     model.rate = 1e-3
-    options = {"device": device, "precision": precision, "view": Silent()}
+    options = {"device": device, "precision": precision, "view": Bar(silent=True)}
     run = training.fit(model, halves(256), steps=80, batch_size=32, **options)
     assert run.stopped == "finished"
     assert all(math.isfinite(value) for values in run.losses.values() for value in values)

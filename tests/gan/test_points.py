@@ -7,7 +7,10 @@ import math
 import pytest
 import torch
 
+from course_lib.data.strokes import draw
+from course_lib.errors import CourseError
 from course_lib.gan.points import PointGAN, Points, grid, ring
+from course_lib.gan.stable_training import PointR3GAN
 from course_lib.gan.the_gan_game import Linear, NonSaturating
 
 
@@ -101,3 +104,9 @@ def test_it_learns_a_single_gaussian():
     assert (end.mean(dim=0) - truth).norm() < 0.5
     assert end.std(dim=0).min() > 0.4
     assert end.std(dim=0).max() < 1.7
+
+
+@pytest.mark.parametrize("kind", [PointGAN, PointR3GAN])
+def test_points_are_not_fitted_to_images(kind):
+    with pytest.raises(CourseError, match="plays for points in the plane; there are no images to fit it to"):
+        kind.for_data(draw(2))

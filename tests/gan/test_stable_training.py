@@ -28,17 +28,11 @@ from course_lib.gan.stable_training import (
 )
 from course_lib.gan.the_gan_game import NonSaturating
 from course_lib.training import fit
+from course_lib.training.progress import Bar
 
 DOUBLE = torch.float64
 SHAPES = [(5, 3), (4, 2, 3, 5), (3, 1, 7, 4)]
 KINDS = (PointGAN, PointWGAN, PointWGANGP, PointR3GAN)
-
-
-class Silent:
-    def start(self, *_):
-        pass
-
-    update = finish = start
 
 
 def randn(*shape: int, seed: int = 0) -> Tensor:
@@ -482,7 +476,7 @@ def test_image_models_train_and_stay_finite(kind, precision):
     torch.manual_seed(0)
     model = kind.for_data(images, latent=4, width=2)
     batch = 8 * kind.critic_steps
-    run = fit(model, images, steps=3, batch_size=batch, device="cpu", precision=precision, view=Silent())
+    run = fit(model, images, steps=3, batch_size=batch, device="cpu", precision=precision, view=Bar(silent=True))
     assert run.stopped == "finished"
     assert run.steps == 3
     assert all(math.isfinite(value) for values in run.losses.values() for value in values)
@@ -511,7 +505,15 @@ def test_a_run_cut_in_two_ends_with_the_same_weights(kind, tmp_path):
 
             model.penalty = penalty
             batch = 8 * kind.critic_steps
-            fit(model, images, steps=steps, batch_size=batch, device="cpu", folder=tmp_path / name, view=Silent())
+            fit(
+                model,
+                images,
+                steps=steps,
+                batch_size=batch,
+                device="cpu",
+                folder=tmp_path / name,
+                view=Bar(silent=True),
+            )
         if kind is R3GAN:
             assert asked == ([0, 4] if name == "whole" else [4])
         assert model.steps_done == 6

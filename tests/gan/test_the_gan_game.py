@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from course_lib import models
 from course_lib.data.batches import Batch
-from course_lib.data.imageset import ImageSet
+from course_lib.data.imageset import ImageSet, shape_of
 from course_lib.errors import CourseError
 from course_lib.gan.stable_training import Wasserstein
 from course_lib.gan.the_gan_game import (
@@ -24,7 +24,6 @@ from course_lib.gan.the_gan_game import (
     check_count,
     frozen,
     optimal_discriminator,
-    shape_of,
 )
 
 DOUBLE = torch.float64
@@ -177,6 +176,16 @@ def test_frozen_lets_gradients_through_and_thaws_even_after_an_error():
     assert all(w.requires_grad for w in network.parameters())
 
 
+def test_frozen_gives_every_weight_its_own_flag_back():
+    network = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    network[0].weight.requires_grad_(False)
+    wanted = {name: weight.requires_grad for name, weight in network.named_parameters()}
+    assert sorted(wanted.values()) == [False, True, True, True]
+    with frozen(network):
+        assert not any(weight.requires_grad for weight in network.parameters())
+    assert {name: weight.requires_grad for name, weight in network.named_parameters()} == wanted
+
+
 class Small(GAN):
     """In float64, with dropout and batch norm, so that modes matter."""
 
@@ -191,9 +200,6 @@ class Small(GAN):
         )
         self.discriminator = nn.Sequential(nn.Flatten(), nn.Linear(10, 6), nn.Tanh(), nn.Linear(6, 1), nn.Flatten(0))
         self.double()
-
-    def noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        return super().noise(count, generator).double()
 
     def configure(self) -> None:
         self.optimizers = {
@@ -326,6 +332,17 @@ def test_noise_is_standard_normal_and_follows_its_generator():
     many = gan.noise(20_000)
     assert many.mean(dim=0).abs().max() < 0.05
     assert (many.std(dim=0) - 1).abs().max() < 0.05
+
+
+def test_noise_has_the_type_of_the_weights_and_the_same_numbers_in_each():
+    gan = MLPGAN(size=4, latent=5)
+    single = gan.noise(3, torch.Generator().manual_seed(1))
+    assert single.dtype == torch.float32
+    double = gan.double().noise(3, torch.Generator().manual_seed(1))
+    assert double.dtype == torch.float64
+    assert torch.equal(double.float(), single)
+    assert gan.noise(3).dtype == torch.float64
+    assert gan.sample(2).dtype == torch.float32
 
 
 def test_bad_input_is_told_in_one_line():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -12,6 +14,9 @@ from course_lib.data.imageset import ImageSet
 from course_lib.data.strokes import draw
 from course_lib.errors import CourseError
 from course_lib.metrics.judge import fitted
+from course_lib.training.progress import Bar
+
+report_of = import_module("course_lib.metrics.report")  # the package has a function of that name
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +115,54 @@ def test_where_no_judge_ships_one_is_trained_once(monkeypatch, tmp_path, capsys)
     assert "no judge" not in capsys.readouterr().err
     assert torch.equal(first.to_logits.weight, again.to_logits.weight)
     assert first.config["channels"] == 3
+
+
+def counted(monkeypatch) -> list[int]:
+    """How many images the judge looked at, call by call."""
+    seen: list[int] = []
+
+    def features(network, images, batch_size=500):
+        seen.append(len(images))
+        return metrics.features(network, images, batch_size)
+
+    monkeypatch.setattr(report_of, "features", features)
+    monkeypatch.setattr(report_of, "KNOWN", {})
+    return seen
+
+
+def test_the_real_side_of_a_report_is_computed_once(few, monkeypatch):
+    test, fresh = few
+    seen = counted(monkeypatch)
+    first = metrics.report(fresh.images[:50], test)
+    assert seen == [50, 50, 50]  # test, training and generated images
+    assert metrics.report(fresh.images[:50], test) == first
+    assert seen == [50, 50, 50, 50]
+    report_of.KNOWN.clear()
+    assert metrics.report(fresh.images[:50], test) == first
+
+
+def test_what_has_changed_is_computed_again(few, monkeypatch, tmp_path):
+    """Other test images, another number of them, other training images and another judge, all under the same name."""
+    test, fresh = few
+    seen = counted(monkeypatch)
+    before = metrics.report(fresh.images[:50], test)
+    metrics.report(fresh.images[:40], test)
+    assert seen[3:] == [40, 40, 40]
+    lighter = ImageSet(test.images.clone(), test.labels, name=test.name)
+    lighter.images[7, 0, 5, 6] += 0.01
+    assert metrics.report(fresh.images[:50], lighter).floor != before.floor
+    test.images[3, 0, 4, 4] += 0.5  # the same tensor, changed in place
+    changed = metrics.report(fresh.images[:50], test)
+    test.images[3, 0, 4, 4] -= 0.5
+    assert changed.floor != before.floor
+    monkeypatch.setattr(data, "load", lambda *_, **options: draw(options["count"], seed=5))  # another data root
+    assert metrics.report(fresh.images[:50], test).floor != before.floor
+    train = draw(128, seed=1)
+    training.fit(Classifier.for_data(train), train, steps=1, device="cpu", folder=tmp_path, view=Bar(silent=True))
+    monkeypatch.setenv("COURSE_JUDGE", str(tmp_path))
+    assert metrics.report(fresh.images[:50], test).frechet_distance != before.frechet_distance
+    assert seen[6:] == [50, 50, 50] * 4
+    assert len(report_of.KNOWN) == report_of.KEPT
 
 
 def test_more_fakes_than_real_images_are_refused(few):

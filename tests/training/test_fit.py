@@ -14,17 +14,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import Silent, Tiny, images
+from tiny import Tiny, images
 
 from course_lib.errors import CourseError
 from course_lib.training import checkpoint, evaluating, fit, load_weights, read_card
+from course_lib.training.progress import Bar
 
 HERE = Path(__file__).parent
 
 
 def train(steps, folder=None, seed=0, **options):
     model = Tiny()
-    return fit(model, images(), steps=steps, seed=seed, folder=folder, device="cpu", view=Silent(), **options), model
+    return fit(
+        model, images(), steps=steps, seed=seed, folder=folder, device="cpu", view=Bar(silent=True), **options
+    ), model
 
 
 def weights(model):
@@ -48,7 +51,7 @@ def test_the_callers_random_state_is_left_alone():
     torch.manual_seed(3)
     wanted = torch.rand(4)
     torch.manual_seed(3)
-    fit(model, images(), steps=5, device="cpu", view=Silent())
+    fit(model, images(), steps=5, device="cpu", view=Bar(silent=True))
     assert torch.equal(torch.rand(4), wanted)
 
 
@@ -65,7 +68,7 @@ def test_the_schedule_reaches_the_optimisers():
 
 
 def test_seconds_end_a_run():
-    run, _ = fit(Tiny(), images(), seconds=0.5, device="cpu", view=Silent()), None
+    run, _ = fit(Tiny(), images(), seconds=0.5, device="cpu", view=Bar(silent=True)), None
     assert 0.5 <= run.seconds < 3
     assert run.steps > 1
 
@@ -88,7 +91,7 @@ def test_the_average_is_the_one_of_the_formula():
 
     model = Recording()
     wanted = model.head.weight.detach().clone()
-    run = fit(model, images(), steps=90, device="cpu", view=Silent())
+    run = fit(model, images(), steps=90, device="cpu", view=Bar(silent=True))
     for step, weight in enumerate(seen, start=1):
         decay = min(0.9, (1 + step) / (10 + step))  # 0.9 takes over at step 80
         wanted = decay * wanted + (1 - decay) * weight
@@ -116,7 +119,7 @@ def steps_until(model, stop, number=signal.SIGINT):
 
 def test_ctrl_c_keeps_what_was_learned_and_the_run_goes_on_bit_for_bit(tmp_path):
     whole, raw = train(60)
-    first = fit(steps_until(Tiny(), 23), images(), steps=60, folder=tmp_path, device="cpu", view=Silent())
+    first = fit(steps_until(Tiny(), 23), images(), steps=60, folder=tmp_path, device="cpu", view=Bar(silent=True))
     assert first.stopped == "interrupted"
     assert first.steps == 23
     assert len(first.losses["body"]) == 23
@@ -129,7 +132,14 @@ def test_ctrl_c_keeps_what_was_learned_and_the_run_goes_on_bit_for_bit(tmp_path)
 
 def test_a_clusters_sigterm_saves_and_ends_the_program(tmp_path):
     with pytest.raises(SystemExit) as ended:
-        fit(steps_until(Tiny(), 23, signal.SIGTERM), images(), steps=60, folder=tmp_path, device="cpu", view=Silent())
+        fit(
+            steps_until(Tiny(), 23, signal.SIGTERM),
+            images(),
+            steps=60,
+            folder=tmp_path,
+            device="cpu",
+            view=Bar(silent=True),
+        )
     assert ended.value.code == 143
     assert read_card(tmp_path)["steps"] == 23
     _, raw = train(60)
@@ -154,13 +164,15 @@ def test_training_works_in_a_thread():
 KILLED = """
 import sys, time
 sys.path.insert(0, {here!r})
-from tiny import Silent, Tiny, images
+from tiny import Tiny, images
+
+from course_lib.training.progress import Bar
 from course_lib.training import fit
 class Slow(Tiny):
     def training_step(self, batch):
         time.sleep(0.01)
         return super().training_step(batch)
-fit(Slow(), images(), steps=300, folder={folder!r}, save_every=0.05, device="cpu", view=Silent())
+fit(Slow(), images(), steps=300, folder={folder!r}, save_every=0.05, device="cpu", view=Bar(silent=True))
 """
 
 
@@ -190,14 +202,16 @@ import sys
 sys.path.insert(0, {here!r})
 import torch
 torch.set_num_threads(1)
-from tiny import Silent, images
+from tiny import images
+
+from course_lib.training.progress import Bar
 from tiny import Tiny as Base
 from course_lib.training import checkpoint, fit, first_process
 from torch.nn import functional as F
 class Tiny(Base):  # no dropout and no batch norm: each process would see other noise and another half of the batch
     def forward(self, images):
         return self.head(F.relu(self.body[0](images)).flatten(1))
-run = fit(Tiny(), images(), steps=40, device="cpu", view=Silent(), seed=2)
+run = fit(Tiny(), images(), steps=40, device="cpu", view=Bar(silent=True), seed=2)
 if first_process():
     tensors = {{"model." + name: tensor for name, tensor in run.model.state_dict().items()}}
     checkpoint.save({out!r}, tensors, {{"model": "tiny", "losses": run.losses}})
@@ -240,7 +254,7 @@ class Diverging(Tiny):
 
 def test_nan_stops_with_a_message_and_finite_weights(capsys):
     model = Diverging()
-    run = fit(model, images(), steps=500, device="cpu", view=Silent())
+    run = fit(model, images(), steps=500, device="cpu", view=Bar(silent=True))
     assert run.stopped == "diverged"
     assert run.steps == 40
     assert all(t.isfinite().all() for t in weights(model).values())
@@ -255,7 +269,7 @@ def test_a_diverged_run_does_not_overwrite_its_checkpoint(tmp_path):
     train(10, tmp_path)
     before = (tmp_path / checkpoint.FILE).read_bytes()
     model = Diverging()
-    fit(model, images(), steps=500, folder=tmp_path, device="cpu", view=Silent(), save_every=1e9)
+    fit(model, images(), steps=500, folder=tmp_path, device="cpu", view=Bar(silent=True), save_every=1e9)
     assert (tmp_path / checkpoint.FILE).read_bytes() == before
 
 
@@ -294,7 +308,7 @@ def test_two_runs_into_one_folder(tmp_path):
                 inner.append(caught)
             return super().training_step(batch)
 
-    run = fit(Nested(), images(), steps=3, folder=tmp_path, device="cpu", view=Silent())
+    run = fit(Nested(), images(), steps=3, folder=tmp_path, device="cpu", view=Bar(silent=True))
     assert inner
     assert run.steps == 3
 
@@ -304,7 +318,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
     with pytest.raises(CourseError, match=r"holds a run with seed 1, this one 0"):
         train(5, tmp_path, seed=0)
     with pytest.raises(CourseError, match=r"holds a run with config .*'width': 4.*'width': 6"):
-        fit(Tiny(width=6), images(), steps=5, seed=1, folder=tmp_path, device="cpu", view=Silent())
+        fit(Tiny(width=6), images(), steps=5, seed=1, folder=tmp_path, device="cpu", view=Bar(silent=True))
 
 
 def test_loading_into_another_model_names_the_first_difference(tmp_path):
@@ -364,7 +378,7 @@ def test_a_missing_checkpoint(tmp_path):
 )
 def test_bad_arguments(options, message):
     with pytest.raises(CourseError, match=message) as caught:
-        fit(Tiny(), images(), view=Silent(), **options)
+        fit(Tiny(), images(), view=Bar(silent=True), **options)
     assert "\n" not in str(caught.value)
 
 
@@ -373,7 +387,7 @@ def test_a_missing_gpu_says_what_to_do():
     with pytest.raises(
         CourseError, match=r"device: 'cuda' was asked for, but torch .* finds none here; use 'auto' or 'cpu'"
     ):
-        fit(Tiny(), images(), steps=1, device="cuda", view=Silent())
+        fit(Tiny(), images(), steps=1, device="cuda", view=Bar(silent=True))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 200.0])
@@ -381,7 +395,7 @@ def test_images_that_are_not_in_range(value):
     wrong = images()
     wrong.images[3, 0, 2, 2] = value
     with pytest.raises(CourseError, match="images:"):
-        fit(Tiny(), wrong, steps=1, device="cpu", view=Silent())
+        fit(Tiny(), wrong, steps=1, device="cpu", view=Bar(silent=True))
 
 
 def test_nothing_in_a_checkpoint_is_pickled(tmp_path):
@@ -405,8 +419,8 @@ def test_evaluating_restores_every_modules_own_mode():
 
 @pytest.mark.gpu
 def test_gpu_and_cpu_agree():
-    cpu = fit(Tiny(), images(), steps=3, device="cpu", precision="32-true", view=Silent())
-    gpu = fit(Tiny(), images(), steps=3, device="cuda", precision="32-true", view=Silent())
+    cpu = fit(Tiny(), images(), steps=3, device="cpu", precision="32-true", view=Bar(silent=True))
+    gpu = fit(Tiny(), images(), steps=3, device="cuda", precision="32-true", view=Bar(silent=True))
     # dropout masks differ between devices, so compare the losses' size, and exactly what does not depend on them
     assert gpu.losses["body"][0] == pytest.approx(cpu.losses["body"][0], rel=0.2)
 
@@ -414,7 +428,7 @@ def test_gpu_and_cpu_agree():
 @pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_gpu_resume_is_bit_identical(tmp_path, precision):
-    options = {"device": "cuda", "precision": precision, "view": Silent()}
+    options = {"device": "cuda", "precision": precision, "view": Bar(silent=True)}
     whole = Tiny()
     fit(whole, images(), steps=40, **options)
     fit(steps_until(Tiny(), 17), images(), steps=40, folder=tmp_path, **options)
@@ -425,5 +439,5 @@ def test_gpu_resume_is_bit_identical(tmp_path, precision):
 
 @pytest.mark.gpu
 def test_gpu_mixed_precision_learns():
-    run = fit(Tiny(), images(), steps=200, device="cuda", precision="bf16-mixed", view=Silent())
+    run = fit(Tiny(), images(), steps=200, device="cuda", precision="bf16-mixed", view=Bar(silent=True))
     assert sum(run.losses["head"][-20:]) < 0.7 * sum(run.losses["head"][:20])

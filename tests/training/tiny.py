@@ -51,19 +51,3 @@ def images(count: int = 64, size: int = 8, seed: int = 0) -> ImageSet:
     labels = torch.arange(count) % 10
     noise = torch.rand(count, 1, size, size, generator=generator) * 0.5 - 0.25
     return ImageSet(noise + labels.view(-1, 1, 1, 1) / 10 - 0.5, labels, name="noise")
-
-
-class Silent:
-    """A view that only counts."""
-
-    def __init__(self):
-        self.calls = []
-
-    def start(self, *_):
-        self.calls.append("start")
-
-    def update(self, *_):
-        self.calls.append("update")
-
-    def finish(self, *_):
-        self.calls.append("finish")

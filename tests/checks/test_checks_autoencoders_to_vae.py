@@ -1,0 +1,500 @@
+"""Chapter 9's exercises: the solutions pass, and each misconception is rejected under its own name."""
+
+from __future__ import annotations
+
+import textwrap
+
+import torch
+from bank import Bank, BankTests, changed
+
+from course_lib import training
+
+HEADS = {
+    "linear_autoencoder": "def linear_autoencoder(images, mean, directions):",
+    "reparameterise": "def reparameterise(mean, log_variance):",
+    "autoencoder_loss": "def autoencoder_loss(logits, images):",
+    "reconstruct": "def reconstruct(model, images):",
+}
+
+LINEAR = """
+rows = directions.flatten(1)
+codes = (images - mean).flatten(1) @ rows.T
+again = (codes @ rows).reshape(images.shape) + mean
+return codes, again
+"""
+DRAW = """
+epsilon = torch.randn(mean.shape, dtype=mean.dtype)
+sigma = torch.exp(0.5 * log_variance)
+return mean + sigma * epsilon
+"""
+LOSS = """
+targets = (images + 1) / 2
+nats = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+return nats.sum(dim=(1, 2, 3)).mean()
+"""
+BACK = """
+modes = {m: m.training for m in model.modules()}
+model.eval()
+with torch.no_grad():
+    mean, log_variance = model.encoder(images).chunk(2, dim=1)
+    logits = model.decoder(mean)
+for m, mode in modes.items():
+    m.training = mode
+return 2 * torch.sigmoid(logits) - 1
+"""
+
+RIGHT = {
+    "linear_autoencoder": [
+        LINEAR,
+        """
+        codes = torch.einsum("nchw,dchw->nd", images - mean, directions)
+        return codes, torch.einsum("nd,dchw->nchw", codes, directions) + mean
+        """,
+        """
+        codes = torch.stack([((images - mean) * direction).sum(dim=(1, 2, 3)) for direction in directions], dim=1)
+        again = mean.expand_as(images)
+        for d, direction in enumerate(directions):
+            again = again + codes[:, d, None, None, None] * direction
+        return [codes, again]
+        """,
+        """
+        W = directions.view(len(directions), -1)
+        codes = F.linear((images - mean).reshape(len(images), -1), W)
+        return codes, mean + torch.tensordot(codes, directions, dims=1)
+        """,
+        """
+        codes = F.conv2d(images - mean, directions)[:, :, 0, 0]
+        return codes, mean + F.conv_transpose2d(codes[:, :, None, None], directions)
+        """,
+    ],
+    "reparameterise": [
+        DRAW,
+        "return torch.distributions.Normal(mean, (log_variance / 2).exp()).rsample()",
+        """
+        log_sigma = log_variance / 2
+        return mean + torch.exp(log_sigma) * torch.randn_like(mean)
+        """,
+        """
+        sigma = log_variance.exp().sqrt()
+        return torch.einsum("nd,nd->nd", sigma, torch.randn_like(sigma)) + mean
+        """,
+        """
+        with torch.no_grad():
+            epsilon = torch.normal(torch.zeros_like(mean), torch.ones_like(mean))
+        return torch.addcmul(mean, epsilon, torch.exp(log_variance).pow(0.5))
+        """,
+        "return mean + (0.5 * log_variance).exp() * torch.from_numpy(np.random.standard_normal(mean.shape)).to(mean)",
+        """
+        std = torch.exp(0.5 * log_variance)
+        return mean - std * torch.distributions.Normal(torch.zeros_like(mean), 1.0).sample()
+        """,
+        """
+        u = torch.rand_like(mean).clamp(1e-9, 1 - 1e-9)
+        return mean + (0.5 * log_variance).exp() * torch.special.ndtri(u)
+        """,
+        """
+        columns = [m + v.mul(0.5).exp() * torch.randn(len(m), dtype=m.dtype) for m, v in zip(mean.T, log_variance.T)]
+        return torch.stack(columns, dim=1)
+        """,
+        "return torch.distributions.MultivariateNormal(mean, torch.diag_embed(log_variance.exp())).rsample()",
+    ],
+    "autoencoder_loss": [
+        LOSS,
+        "return nn.BCEWithLogitsLoss(reduction='sum')(logits, (images + 1) / 2) / len(images)",
+        "return (F.softplus(logits) - (images + 1) / 2 * logits).flatten(1).sum(1).mean()",
+        """
+        t = images.add(1).div(2)
+        log_p = t * F.logsigmoid(logits) + (1 - t) * F.logsigmoid(-logits)
+        return -torch.einsum("nchw->", log_p) / logits.shape[0]
+        """,
+        """
+        t = 0.5 * images + 0.5
+        costs = [F.binary_cross_entropy_with_logits(a, b, reduction="sum") for a, b in zip(logits, t)]
+        return torch.stack(costs).mean()
+        """,
+        """
+        t = (1 + images) / 2
+        return (logits.clamp(min=0) - t * logits + torch.log1p(torch.exp(-logits.abs()))).sum() / len(logits)
+        """,
+        "return F.binary_cross_entropy_with_logits(logits, (images + 1) / 2) * logits[0].numel()",
+    ],
+    "reconstruct": [
+        BACK,
+        """
+        with training.evaluating(model):
+            out = model.encoder(images)
+            return (model.decoder(out[:, : out.shape[1] // 2]) / 2).tanh()
+        """,
+        """
+        on = [m for m in model.modules() if m.training]
+        for m in on:
+            m.training = False
+        try:
+            with torch.inference_mode():
+                both = model.encoder(images)
+                mean = torch.split(both, both.shape[1] // 2, dim=1)[0]
+                return torch.special.expit(model.decoder(mean)).mul(2).sub(1)
+        finally:
+            for m in on:
+                m.training = True
+        """,
+    ],
+}
+WRONG = [
+    ("linear_autoencoder", "mean not subtracted", changed(LINEAR, "(images - mean)", "images")),
+    ("linear_autoencoder", "mean of the batch", changed(LINEAR, "(images - mean)", "(images - images.mean(0))")),
+    (
+        "linear_autoencoder",
+        "mean of each image",
+        changed(LINEAR, "(images - mean)", "(images - images.mean(dim=(1, 2, 3), keepdim=True))"),
+    ),
+    ("linear_autoencoder", "mean added", changed(LINEAR, "images - mean", "images + mean")),
+    ("linear_autoencoder", "sign", changed(LINEAR, "images - mean", "mean - images")),
+    (
+        "linear_autoencoder",
+        "height and width swapped",
+        changed(LINEAR, "(images - mean).flatten(1)", "(images - mean).transpose(2, 3).flatten(1)"),
+    ),
+    (
+        "linear_autoencoder",
+        "height and width swapped",
+        changed(LINEAR, "reshape(images.shape)", "reshape(images.transpose(2, 3).shape).transpose(2, 3)"),
+    ),
+    (
+        "linear_autoencoder",
+        "height and width swapped",
+        """
+        N, C, H, W = images.shape
+        rows = directions.flatten(1)
+        codes = (images - mean).flatten(1) @ rows.T
+        return codes, (codes @ rows + mean.flatten()).reshape(N, C, W, H)
+        """,
+    ),
+    (
+        "linear_autoencoder",
+        "directions reshaped",
+        changed(LINEAR, "@ rows.T", "@ directions.reshape(-1, len(directions))"),
+    ),
+    ("linear_autoencoder", "mean over pixels", changed(LINEAR, "@ rows.T", "@ rows.T / rows.shape[1]")),
+    ("linear_autoencoder", "directions in reverse", changed(LINEAR, "rows.T", "rows.flip(0).T")),
+    (
+        "linear_autoencoder",
+        "standardised",
+        changed(LINEAR, "again =", "codes = codes / codes.std(dim=0)\nagain ="),
+    ),
+    ("linear_autoencoder", "mean not added back", changed(LINEAR, " + mean", "")),
+    ("linear_autoencoder", "mean subtracted twice", changed(LINEAR, " + mean", " - mean")),
+    ("linear_autoencoder", "not decoded", changed(LINEAR, "return codes, again", "return codes, images")),
+    (
+        "linear_autoencoder",
+        "one direction",
+        changed(LINEAR, "(codes @ rows)", "(codes[:, :1] @ rows[:1])"),
+    ),
+    (
+        "linear_autoencoder",
+        "codes from again",
+        changed(LINEAR, "(codes @ rows)", "(images.flatten(1) @ rows.T @ rows)"),
+    ),
+    ("linear_autoencoder", "pair swapped", changed(LINEAR, "return codes, again", "return again, codes")),
+    ("linear_autoencoder", "no gradient", changed(LINEAR, "(images - mean)", "(images - mean).detach()")),
+    ("linear_autoencoder", "no gradient", changed(LINEAR, "(codes @ rows)", "(codes.detach() @ rows)")),
+    ("linear_autoencoder", "no gradient", changed(LINEAR, "directions.flatten(1)", "directions.data.flatten(1)")),
+    (
+        "linear_autoencoder",
+        "changes its input",
+        "images.data -= mean.data\n" + changed(LINEAR, "images - mean", "images"),
+    ),
+    ("linear_autoencoder", "type", changed(LINEAR, "return codes, again", "return again")),
+    ("linear_autoencoder", "shape", changed(LINEAR, "return codes, again", "return codes.T, again")),
+    ("linear_autoencoder", "shape", changed(LINEAR, ".reshape(images.shape) + mean", " + mean.flatten()")),
+    ("linear_autoencoder", "wrong", changed(LINEAR, "rows.T", "rows.T * 1.01")),
+    ("reparameterise", "no noise", "return mean"),
+    ("reparameterise", "no noise", "return mean + 0 * log_variance"),
+    ("reparameterise", "same noise every time", "torch.manual_seed(0)\n" + DRAW.strip()),
+    (
+        "reparameterise",
+        "same noise every time",
+        changed(DRAW, "dtype=mean.dtype", "dtype=mean.dtype, generator=torch.Generator().manual_seed(3)"),
+    ),
+    ("reparameterise", "same noise every time", changed(DRAW, "torch.randn(mean.shape, dtype=mean.dtype)", "1.0")),
+    (
+        "reparameterise",
+        "no gradient through the sample",
+        "with torch.no_grad():\n" + textwrap.indent(DRAW.strip(), "    "),
+    ),
+    ("reparameterise", "no gradient through the sample", "return torch.normal(mean, torch.exp(0.5 * log_variance))"),
+    (
+        "reparameterise",
+        "no gradient through the sample",
+        "return torch.distributions.Normal(mean, torch.exp(0.5 * log_variance)).sample()",
+    ),
+    (
+        "reparameterise",
+        "no gradient through the sample",
+        changed(DRAW, "mean + sigma * epsilon", "(mean + sigma * epsilon).detach()"),
+    ),
+    ("reparameterise", "sigma is a constant", changed(DRAW, "0.5 * log_variance", "0.5 * log_variance.detach()")),
+    (
+        "reparameterise",
+        "sigma is a constant",
+        changed(DRAW, "sigma * epsilon", "torch.normal(torch.zeros_like(mean), sigma)"),
+    ),
+    ("reparameterise", "mean is a constant", changed(DRAW, "mean + sigma", "mean.data + sigma")),
+    ("reparameterise", "mean is a constant", changed(DRAW, "mean + sigma", "sigma")),
+    ("reparameterise", "sigma ignored", changed(DRAW, "sigma * epsilon", "epsilon")),
+    ("reparameterise", "sigma ignored", changed(DRAW, "sigma * epsilon", "0 * sigma + epsilon")),
+    ("reparameterise", "one epsilon shared by all latents", changed(DRAW, "mean.shape", "(len(mean), 1)")),
+    ("reparameterise", "one epsilon for the whole batch", changed(DRAW, "mean.shape", "mean.shape[1:]")),
+    ("reparameterise", "one epsilon for the whole batch", changed(DRAW, "mean.shape", "(1, mean.shape[1])")),
+    ("reparameterise", "one epsilon for everything", changed(DRAW, "mean.shape", "()")),
+    ("reparameterise", "one epsilon for everything", "return mean + torch.exp(0.5 * log_variance) * np.random.randn()"),
+    ("reparameterise", "exp(log_var) as sigma", changed(DRAW, "0.5 * log_variance", "log_variance")),
+    (
+        "reparameterise",
+        "exp(log_var) as sigma",
+        "return torch.distributions.Normal(mean, log_variance.exp()).rsample()",
+    ),
+    ("reparameterise", "halved twice", changed(DRAW, "0.5 * log_variance", "0.5 * (log_variance / 2)")),
+    ("reparameterise", "halved twice", changed(DRAW, "sigma * epsilon", "sigma.sqrt() * epsilon")),
+    ("reparameterise", "no exp", changed(DRAW, "torch.exp(0.5 * log_variance)", "log_variance")),
+    ("reparameterise", "no exp, halved", changed(DRAW, "torch.exp(0.5 * log_variance)", "0.5 * log_variance")),
+    ("reparameterise", "divided by sigma", changed(DRAW, "sigma * epsilon", "epsilon / sigma")),
+    ("reparameterise", "softplus", changed(DRAW, "torch.exp(0.5 * log_variance)", "F.softplus(log_variance)")),
+    (
+        "reparameterise",
+        "root of the log variance",
+        changed(DRAW, "torch.exp(0.5 * log_variance)", "log_variance.abs().sqrt()"),
+    ),
+    ("reparameterise", "variance squared", changed(DRAW, "0.5 * log_variance", "2 * log_variance")),
+    ("reparameterise", "uniform noise", changed(DRAW, "torch.randn", "torch.rand")),
+    ("reparameterise", "uniform noise", changed(DRAW, "sigma * epsilon", "sigma * (2 * torch.rand_like(mean) - 1)")),
+    (
+        "reparameterise",
+        "uniform noise",
+        changed(DRAW, "sigma * epsilon", "sigma * (torch.rand_like(mean) - 0.5) * 12 ** 0.5"),
+    ),
+    ("reparameterise", "not normal", changed(DRAW, "sigma * epsilon", "sigma * epsilon.sign()")),
+    (
+        "reparameterise",
+        "not normal",
+        changed(
+            DRAW, "sigma * epsilon", "sigma * torch.distributions.Laplace(0.0, 0.5 ** 0.5).sample(mean.shape).to(mean)"
+        ),
+    ),
+    ("reparameterise", "shifted", changed(DRAW, "mean + sigma", "mean + sigma + sigma")),
+    ("reparameterise", "shifted", changed(DRAW, "sigma * epsilon", "sigma * epsilon.abs()")),
+    ("reparameterise", "shifted", changed(DRAW, "sigma * epsilon", "sigma * epsilon ** 2")),
+    ("reparameterise", "shifted", changed(DRAW, "mean + sigma", "1.1 * mean + 0.1 + sigma")),
+    ("reparameterise", "wrong spread", changed(DRAW, "sigma * epsilon", "0.97 * sigma * epsilon")),
+    ("reparameterise", "wrong spread", changed(DRAW, "sigma * epsilon", "(sigma + 0.05) * epsilon")),
+    (
+        "reparameterise",
+        "images depend on each other",
+        changed(
+            DRAW,
+            "epsilon = torch.randn(mean.shape, dtype=mean.dtype)",
+            "half = torch.randn(-(-len(mean) // 2), mean.shape[1], dtype=mean.dtype)\n"
+            "epsilon = torch.cat([half, -half])[: len(mean)]",
+        ),
+    ),
+    (
+        "reparameterise",
+        "noise repeated",
+        changed(
+            DRAW,
+            "sigma =",
+            "epsilon = epsilon[::2].repeat_interleave(2, dim=0)[: len(mean)]\nsigma =",
+        ),
+    ),
+    (
+        "reparameterise",
+        "latents depend on each other",
+        changed(DRAW, "sigma =", "epsilon[:, -1] = -epsilon[:, 0] if mean.shape[1] > 1 else epsilon[:, 0]\nsigma ="),
+    ),
+    (
+        "reparameterise",
+        "noise repeated",
+        changed(DRAW, "sigma =", "epsilon = epsilon[torch.randint(-(-len(mean) // 4), (len(mean),))]\nsigma ="),
+    ),
+    (
+        "reparameterise",
+        "gradient of the log variance",
+        changed(DRAW, "0.5 * log_variance", "0.25 * log_variance + 0.25 * log_variance.detach()"),
+    ),
+    (
+        "reparameterise",
+        "gradient of the mean",
+        changed(DRAW, "mean + sigma", "0.5 * mean + 0.5 * mean.detach() + sigma"),
+    ),
+    ("reparameterise", "dtype", changed(DRAW, "mean + sigma * epsilon", "(mean + sigma * epsilon).float()")),
+    ("reparameterise", "dtype", changed(DRAW, "dtype=mean.dtype", "dtype=torch.float64")),
+    ("reparameterise", "changes its input", "log_variance.data *= 0.5\n" + changed(DRAW, "0.5 * ", "")),
+    ("reparameterise", "changes its input", changed(DRAW, "return", "mean.data += sigma.data\nreturn")),
+    ("reparameterise", "shape", changed(DRAW, "epsilon\n", "epsilon\n").strip() + "[None]"),
+    ("reparameterise", "type", changed(DRAW, "return mean + sigma * epsilon", "return mean, sigma")),
+    ("reparameterise", "nan", changed(DRAW, "torch.exp(0.5 * log_variance)", "log_variance.sqrt()")),
+    ("autoencoder_loss", "averaged over pixels", changed(LOSS, "sum(dim=(1, 2, 3))", "mean(dim=(1, 2, 3))")),
+    ("autoencoder_loss", "averaged over pixels", "return F.binary_cross_entropy_with_logits(logits, (images + 1) / 2)"),
+    ("autoencoder_loss", "summed over the batch", changed(LOSS, ".mean()", ".sum()")),
+    ("autoencoder_loss", "averaged over channels", changed(LOSS, "sum(dim=(1, 2, 3))", "mean(1).sum(dim=(1, 2))")),
+    ("autoencoder_loss", "divided by more than N", changed(LOSS, "sum(dim=(1, 2, 3))", "sum(dim=3)")),
+    ("autoencoder_loss", "not averaged", changed(LOSS, ".mean()", "")),
+    ("autoencoder_loss", "sigmoid before a logits loss", "logits = logits.sigmoid()\n" + LOSS.strip()),
+    ("autoencoder_loss", "targets in [-1, 1]", changed(LOSS, "(images + 1) / 2", "images")),
+    ("autoencoder_loss", "targets halved only", changed(LOSS, "(images + 1) / 2", "images / 2")),
+    ("autoencoder_loss", "targets shifted only", changed(LOSS, "(images + 1) / 2", "images + 1")),
+    ("autoencoder_loss", "negative targets cut off", changed(LOSS, "(images + 1) / 2", "images.clamp(0, 1)")),
+    ("autoencoder_loss", "targets rounded", changed(LOSS, "(images + 1) / 2", "((images + 1) / 2).round()")),
+    ("autoencoder_loss", "paper and ink swapped", changed(LOSS, "(images + 1) / 2", "(1 - images) / 2")),
+    (
+        "autoencoder_loss",
+        "height and width swapped",
+        "logits, images = logits.flatten(1)[:, None, None], images.transpose(2, 3).flatten(1)[:, None, None]\n"
+        + LOSS.strip(),
+    ),
+    ("autoencoder_loss", "sign", changed(LOSS, "return ", "return -")),
+    (
+        "autoencoder_loss",
+        "second term missing",
+        "return -((images + 1) / 2 * F.logsigmoid(logits)).flatten(1).sum(1).mean()",
+    ),
+    (
+        "autoencoder_loss",
+        "first term missing",
+        "return -((1 - images) / 2 * F.logsigmoid(-logits)).flatten(1).sum(1).mean()",
+    ),
+    (
+        "autoencoder_loss",
+        "squared error",
+        "return (logits.sigmoid() - (images + 1) / 2).square().flatten(1).sum(1).mean()",
+    ),
+    ("autoencoder_loss", "bits", changed(LOSS, ".mean()", ".mean() / math.log(2)")),
+    (
+        "autoencoder_loss",
+        "arguments swapped",
+        changed(LOSS, "logits(logits, targets", "logits(images, logits.sigmoid()"),
+    ),
+    (
+        "autoencoder_loss",
+        "cross-entropy backwards",
+        """
+        t, p = (images + 1) / 2, logits.sigmoid()
+        return -(p * t.log() + (1 - p) * (1 - t).log()).flatten(1).sum(1).mean()
+        """,
+    ),
+    (
+        "autoencoder_loss",
+        "large logits",
+        "return F.binary_cross_entropy(logits.sigmoid(), (images + 1) / 2, reduction='sum') / len(images)",
+    ),
+    (
+        "autoencoder_loss",
+        "large logits",
+        """
+        p, t = logits.sigmoid(), (images + 1) / 2
+        return -(t * torch.log(p) + (1 - t) * torch.log(1 - p)).flatten(1).sum(1).mean()
+        """,
+    ),
+    (
+        "autoencoder_loss",
+        "large logits",
+        "t = (images + 1) / 2\nreturn ((1 + logits.exp()).log() - t * logits).sum() / len(images)",
+    ),
+    (
+        "autoencoder_loss",
+        "large logits",
+        "logits = logits.clamp(-30, 30)\n" + LOSS.strip(),
+    ),
+    ("autoencoder_loss", "no gradient", changed(LOSS, "(logits, targets", "(logits.detach(), targets")),
+    ("autoencoder_loss", "no gradient", changed(LOSS, ".mean()", ".mean().detach()")),
+    ("autoencoder_loss", "type", changed(LOSS, ".mean()", ".mean().item()")),
+    (
+        "autoencoder_loss",
+        "changes its input",
+        "images += 1\nimages /= 2\n" + changed(LOSS, "(images + 1) / 2", "images"),
+    ),
+    ("autoencoder_loss", "wrong", changed(LOSS, "return ", "return 1.1 * ")),
+    (
+        "reconstruct",
+        "sampling at evaluation",
+        changed(BACK, "decoder(mean)", "decoder(mean + (0.5 * log_variance).exp() * torch.randn_like(mean))"),
+    ),
+    (
+        "reconstruct",
+        "sampling at evaluation",
+        changed(BACK, "decoder(mean)", "decoder(torch.normal(mean, (0.5 * log_variance).exp()))"),
+    ),
+    ("reconstruct", "log variance for the mean", changed(BACK, "mean, log_variance =", "log_variance, mean =")),
+    (
+        "reconstruct",
+        "every second number",
+        changed(BACK, "model.encoder(images).chunk(2, dim=1)", "model.encoder(images)[:, ::2], 0"),
+    ),
+    ("reconstruct", "sigma for the mean", changed(BACK, "decoder(mean)", "decoder((0.5 * log_variance).exp())")),
+    ("reconstruct", "sigma added", changed(BACK, "decoder(mean)", "decoder(mean + (log_variance / 2).exp())")),
+    ("reconstruct", "wrong code", changed(BACK, "decoder(mean)", "decoder(0 * mean)")),
+    ("reconstruct", "train mode", changed(BACK, "model.eval()", "model.train()")),
+    ("reconstruct", "train mode", changed(BACK, "model.eval()", "")),
+    ("reconstruct", "train mode", changed(BACK, "model.eval()", "model.encoder.eval()")),
+    ("reconstruct", "train mode", changed(BACK, "model.eval()", "model.training = False")),
+    ("reconstruct", "gradients kept", changed(BACK, "with torch.no_grad():", "if True:")),
+    ("reconstruct", "gradients kept", changed(BACK, "    logits = model", "logits = model")),
+    (
+        "reconstruct",
+        "graph built for nothing",
+        changed(BACK, "with torch.no_grad():", "if True:", "sigmoid(logits)", "sigmoid(logits).detach()"),
+    ),
+    (
+        "reconstruct",
+        "gradients stay off",
+        changed(BACK, "with torch.no_grad():", "torch.set_grad_enabled(False)\nif True:"),
+    ),
+    ("reconstruct", "mode not restored", changed(BACK, "m.training = mode", "pass")),
+    ("reconstruct", "always train mode", changed(BACK, "m.training = mode", "m.training = True")),
+    (
+        "reconstruct",
+        "submodules forgotten",
+        changed(BACK, "for m, mode in modes.items():\n    m.training = mode", "model.train(modes[model])"),
+    ),
+    ("reconstruct", "requires_grad changed", "model.requires_grad_(False)\n" + BACK.strip()),
+    ("reconstruct", "requires_grad changed", changed(BACK, "return", "model.requires_grad_(True)\nreturn")),
+    ("reconstruct", "model changed", changed(BACK, "return", "model.encoder.layers[2].running_mean.mul_(0.5)\nreturn")),
+    ("reconstruct", "not called", changed(BACK, "model.decoder(mean)", "model.decoder.layers(mean)")),
+    ("reconstruct", "not called", "import copy\nmodel = copy.deepcopy(model)\n" + BACK.strip()),
+    (
+        "reconstruct",
+        "several calls",
+        changed(BACK, "mean, log_variance", "model.encoder(images)\n    mean, log_variance"),
+    ),
+    (
+        "reconstruct",
+        "random numbers drawn",
+        changed(BACK, "logits =", "epsilon = torch.randn_like(mean)\n    logits ="),
+    ),
+    ("reconstruct", "logits returned", changed(BACK, "2 * torch.sigmoid(logits) - 1", "logits")),
+    ("reconstruct", "probabilities returned", changed(BACK, "2 * torch.sigmoid(logits) - 1", "logits.sigmoid()")),
+    ("reconstruct", "tanh of the logits", changed(BACK, "2 * torch.sigmoid(logits) - 1", "logits.tanh()")),
+    ("reconstruct", "thresholded", changed(BACK, "2 * torch.sigmoid(logits) - 1", "torch.sign(logits)")),
+    ("reconstruct", "rounded", changed(BACK, "2 * torch.sigmoid(logits) - 1", "logits.sigmoid().round()")),
+    ("reconstruct", "upside down", changed(BACK, "2 * torch.sigmoid(logits) - 1", "1 - 2 * logits.sigmoid()")),
+    ("reconstruct", "clamped logits", changed(BACK, "2 * torch.sigmoid(logits) - 1", "logits.clamp(-1, 1)")),
+    ("reconstruct", "nothing returned", changed(BACK, "return", "_ =")),
+    ("reconstruct", "changes its input", "images.mul_(2)\n" + BACK.strip()),
+    ("reconstruct", "type", changed(BACK, "return ", "return (").rstrip() + ").numpy()"),
+    ("reconstruct", "shape", changed(BACK, "return ", "return (").rstrip() + ")[0]"),
+    ("reconstruct", "wrong", changed(BACK, "return 2 *", "return 1.9 *")),
+]
+
+
+class TestBank(BankTests):
+    bank = Bank("09_autoencoders_to_vae", HEADS, RIGHT, WRONG, space={"training": training})
+
+    def test_torch_is_left_as_it_was(self, name: str) -> None:
+        super().test_torch_is_left_as_it_was(name)
+        if name == "reconstruct":
+            self.bank.rejection(name, self.bank.program(name, "torch.set_grad_enabled(False)\n" + BACK.strip()))
+            assert torch.is_grad_enabled()
+        if name == "reparameterise":
+            before = torch.get_rng_state()
+            self.bank.rejection(name, self.bank.program(name, "torch.manual_seed(0)\n" + DRAW.strip()))
+            assert torch.equal(before, torch.get_rng_state())

@@ -1,0 +1,427 @@
+"""Chapter 10's exercises: the solutions pass, and each misconception is rejected under its own name."""
+
+from __future__ import annotations
+
+import textwrap
+
+import torch
+from bank import Bank, BankTests, changed
+from torch.nn import functional as F
+
+from course_lib import checks
+from course_lib.vae import training_a_vae
+
+HEADS = {
+    "gaussian_kl": "def gaussian_kl(mean, log_variance):",
+    "negative_elbo": "def negative_elbo(logits, targets, mean, log_variance):",
+    "vae_forward": "def vae_forward(encoder, decoder, images, training):",
+    "iwae": "def iwae(log_weights):",
+}
+
+KL = """
+per_latent = (mean ** 2 + log_variance.exp() - 1 - log_variance) / 2
+return per_latent.sum(dim=1)
+"""
+ELBO = """
+reconstruction = F.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(dim=(1, 2, 3))
+kl = (0.5 * (mean ** 2 + log_variance.exp() - 1 - log_variance)).sum(dim=1)
+return (reconstruction + kl).mean()
+"""
+FORWARD = """
+mean, log_sigma = encoder(images)
+epsilon = torch.randn_like(mean)
+z = mean + log_sigma.exp() * epsilon if training else mean
+return decoder(z), mean, log_sigma
+"""
+IWAE = """
+largest = log_weights.max(dim=0).values
+return largest + torch.log(torch.exp(log_weights - largest).mean(dim=0))
+"""
+
+RIGHT = {
+    "gaussian_kl": [
+        KL,
+        """
+        sigma = torch.exp(0.5 * log_variance)
+        q = torch.distributions.Normal(mean, sigma)
+        p = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
+        return torch.distributions.kl_divergence(q, p).sum(-1)
+        """,
+        """
+        log_sigma = log_variance / 2
+        return -0.5 * torch.sum(1 + 2 * log_sigma - mean.pow(2) - torch.exp(2 * log_sigma), dim=-1)
+        """,
+        """
+        ones = torch.ones_like(mean)
+        return 0.5 * (torch.einsum("nd,nd->n", mean, mean) + torch.einsum("nd,nd->n", log_variance.expm1(), ones)
+                      - torch.einsum("nd->n", log_variance))
+        """,
+        """
+        q = torch.distributions.Independent(torch.distributions.Normal(mean, log_variance.exp().sqrt()), 1)
+        p = torch.distributions.Independent(torch.distributions.Normal(0 * mean, 1 + 0 * mean), 1)
+        return torch.distributions.kl.kl_divergence(q, p)
+        """,
+        "return torch.stack([sum(0.5 * (m * m + torch.exp(s) - 1 - s) for m, s in zip(*row)) "
+        "for row in zip(mean, log_variance)])",
+    ],
+    "negative_elbo": [
+        ELBO,
+        """
+        bce = F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+        kld = -0.5 * torch.sum(1 + log_variance - mean.pow(2) - log_variance.exp())
+        return (bce + kld) / len(logits)
+        """,
+        """
+        nll = (F.softplus(logits) - targets * logits).flatten(1).sum(1)
+        log_sigma = 0.5 * log_variance
+        q = torch.distributions.Normal(mean, log_sigma.exp())
+        kl = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum(1)
+        return torch.mean(nll + kl)
+        """,
+        """
+        p = torch.distributions.Independent(torch.distributions.Bernoulli(logits=logits), 3)
+        kl = torch.einsum("nd->n", 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance))
+        return -(p.log_prob(targets) - kl).mean()
+        """,
+        """
+        log_p = torch.where(targets > 0.5, F.logsigmoid(logits), F.logsigmoid(-logits))
+        kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
+        return kl.sum(1).mean() - torch.einsum("nchw->", log_p) / log_p.shape[0]
+        """,
+    ],
+    "vae_forward": [
+        FORWARD,
+        """
+        mean, log_sigma = encoder(images)
+        if not training:
+            return decoder(mean), mean, log_sigma
+        return decoder(torch.distributions.Normal(mean, log_sigma.exp()).rsample()), mean, log_sigma
+        """,
+        """
+        mean, log_sigma = encoder(images)
+        log_variance = 2 * log_sigma
+        sigma = torch.exp(0.5 * log_variance) * training
+        z = torch.addcmul(mean, sigma, torch.randn(mean.shape, dtype=mean.dtype, device=mean.device))
+        return [decoder(z), mean, log_sigma]
+        """,
+        """
+        mean, log_sigma = encoder(images)
+        noise = torch.normal(torch.zeros_like(mean), torch.ones_like(mean))
+        z = mean + torch.einsum("nd,nd->nd", log_sigma.exp(), noise) if training else mean
+        return decoder(z), mean, log_sigma
+        """,
+    ],
+    "iwae": [
+        IWAE,
+        "return torch.logsumexp(log_weights, dim=0) - math.log(log_weights.shape[0])",
+        """
+        out = log_weights[0]
+        for row in log_weights[1:]:
+            out = torch.logaddexp(out, row)
+        return out - torch.log(torch.tensor(float(len(log_weights)), dtype=out.dtype))
+        """,
+        "return (log_weights - np.log(len(log_weights))).T.logsumexp(-1)",
+        """
+        top = log_weights.detach().amax(dim=0, keepdim=True)
+        return (log_weights - top).exp().mean(dim=0).log() + top[0]
+        """,
+    ],
+}
+
+SWAP = "targets = targets.transpose(2, 3).reshape(targets.shape)\n"
+WRONG = [
+    ("gaussian_kl", "wrong sign", changed(KL, "/ 2", "/ -2")),
+    ("gaussian_kl", "one half missing", changed(KL, " / 2", "")),
+    ("gaussian_kl", "one missing", changed(KL, "- 1 ", "")),
+    ("gaussian_kl", "one added", changed(KL, "- 1 ", "+ 1 ")),
+    ("gaussian_kl", "log sigma", changed(KL, "log_variance.exp()", "(2 * log_variance).exp()", "- log", "- 2 * log")),
+    (
+        "gaussian_kl",
+        "sigma",
+        changed(KL, "log_variance.exp()", "log_variance ** 2", "- log_v", "- 2 * log_v").replace(
+            "2 * log_variance", "(log_variance ** 2).log()"
+        ),
+    ),
+    (
+        "gaussian_kl",
+        "variance",
+        changed(KL, "log_variance.exp()", "log_variance", "- log_variance", "- log_variance.log()"),
+    ),
+    ("gaussian_kl", "sigma for the variance", changed(KL, "log_variance.exp()", "(0.5 * log_variance).exp()")),
+    ("gaussian_kl", "half log sigma", "log_variance = 0.5 * log_variance\n" + KL.strip()),
+    ("gaussian_kl", "log added", changed(KL, "- log", "+ log")),
+    ("gaussian_kl", "mean not squared", changed(KL, "mean ** 2", "mean")),
+    ("gaussian_kl", "mean ignored", changed(KL, "mean ** 2", "0 * mean")),
+    ("gaussian_kl", "variance ignored", "return (mean ** 2 / 2 + 0 * log_variance).sum(dim=1)"),
+    (
+        "gaussian_kl",
+        "other way round",
+        "p, q = torch.distributions.Normal(0.0, 1.0), torch.distributions.Normal(mean, (log_variance / 2).exp())\n"
+        "return torch.distributions.kl_divergence(p, q).sum(1)",
+    ),
+    ("gaussian_kl", "averaged over latents", changed(KL, "sum(", "mean(")),
+    ("gaussian_kl", "not summed", changed(KL, ".sum(dim=1)", "")),
+    ("gaussian_kl", "batch averaged", changed(KL, "sum(dim=1)", "sum(dim=1).mean()")),
+    ("gaussian_kl", "batch summed", changed(KL, "dim=1", "")),
+    ("gaussian_kl", "everything averaged", changed(KL, "sum(dim=1)", "mean()")),
+    ("gaussian_kl", "over the images", changed(KL, "dim=1", "dim=0")),
+    (
+        "gaussian_kl",
+        "sampled",
+        """
+        sigma = (0.5 * log_variance).exp()
+        z = mean + sigma * torch.randn(1000, *mean.shape, dtype=mean.dtype)
+        q, p = torch.distributions.Normal(mean, sigma), torch.distributions.Normal(0.0, 1.0)
+        return (q.log_prob(z) - p.log_prob(z)).mean(0).sum(1)
+        """,
+    ),
+    ("gaussian_kl", "no gradient", "with torch.no_grad():\n" + textwrap.indent(KL.strip(), "    ")),
+    ("gaussian_kl", "no gradient", changed(KL, "mean ** 2", "mean.detach() ** 2")),
+    ("gaussian_kl", "changes its input", "mean.data.pow_(2)\n" + changed(KL, "mean ** 2", "mean").strip()),
+    (
+        "gaussian_kl",
+        "borrowed",
+        "from course_lib.vae import training_a_vae as t\nreturn t.kl_per_latent(mean, log_variance).sum(1)",
+    ),
+    ("gaussian_kl", "borrowed", "return kl_per_latent(mean, log_variance).sum(dim=1)"),
+    ("gaussian_kl", "type", changed(KL, "dim=1)", "dim=1).tolist()")),
+    ("gaussian_kl", "shape", changed(KL, "dim=1)", "dim=1, keepdim=True)")),
+    ("gaussian_kl", "wrong", changed(KL, "return ", "return 1.1 * ")),
+    ("gaussian_kl", "wrong", changed(KL, "log_variance.exp()", "log_variance.clamp(-1, 1).exp()")),
+    ("negative_elbo", "pixels averaged", changed(ELBO, "sum(dim=(1, 2, 3))", "mean(dim=(1, 2, 3))")),
+    (
+        "negative_elbo",
+        "pixels averaged",
+        changed(ELBO, 'targets, reduction="none").sum(dim=(1, 2, 3))', "targets)"),
+    ),
+    ("negative_elbo", "both averaged", changed(ELBO, "sum(dim=(1, 2, 3))", "mean()", "sum(dim=1)", "mean()")),
+    ("negative_elbo", "KL averaged", changed(ELBO, "sum(dim=1)", "mean(dim=1)")),
+    ("negative_elbo", "sum over the batch", changed(ELBO, ".mean()", ".sum()")),
+    ("negative_elbo", "KL summed over the batch", changed(ELBO, "sum(dim=1)", "sum()")),
+    ("negative_elbo", "pixels summed over the batch", changed(ELBO, "sum(dim=(1, 2, 3))", "sum()")),
+    (
+        "negative_elbo",
+        "batch summed, KL averaged",
+        changed(ELBO, "sum(dim=(1, 2, 3))", "sum()", "sum(dim=1)", "mean()"),
+    ),
+    ("negative_elbo", "per image", changed(ELBO, ".mean()", "")),
+    ("negative_elbo", "sigmoid before the loss", changed(ELBO, "logits(logits", "logits(logits.sigmoid()")),
+    ("negative_elbo", "KL with the wrong sign", changed(ELBO, "+ kl", "- kl")),
+    ("negative_elbo", "KL with the wrong sign", changed(ELBO, "(0.5 *", "(-0.5 *")),
+    ("negative_elbo", "ELBO", changed(ELBO, "return ", "return -")),
+    (
+        "negative_elbo",
+        "cross-entropy with the wrong sign",
+        changed(ELBO, "(reconstruction + kl", "(kl - reconstruction"),
+    ),
+    ("negative_elbo", "height and width swapped", SWAP + ELBO.strip()),
+    (
+        "negative_elbo",
+        "height and width swapped",
+        changed(ELBO, "targets, reduction", "targets.permute(0, 1, 3, 2).reshape(logits.shape), reduction"),
+    ),
+    ("negative_elbo", "KL missing", changed(ELBO, "+ kl", "+ 0 * kl")),
+    ("negative_elbo", "cross-entropy missing", changed(ELBO, "(recon", "(0 * recon")),
+    (
+        "negative_elbo",
+        "squared error",
+        changed(
+            ELBO,
+            'F.binary_cross_entropy_with_logits(logits, targets, reduction="none")',
+            "(logits.sigmoid() - targets).square()",
+        ),
+    ),
+    ("negative_elbo", "targets reversed", changed(ELBO, "logits, targets", "logits, 1 - targets")),
+    ("negative_elbo", "bits", changed(ELBO, "mean()", "mean() / math.log(2)")),
+    (
+        "negative_elbo",
+        "KL: log sigma",
+        changed(ELBO, "log_variance.exp()", "(2 * log_variance).exp()", "- log_", "- 2 * log_"),
+    ),
+    ("negative_elbo", "KL: one half missing", changed(ELBO, "0.5 *", "1.0 *")),
+    ("negative_elbo", "KL: one missing", changed(ELBO, "- 1 ", "")),
+    ("negative_elbo", "KL: sigma for the variance", changed(ELBO, "log_variance.exp()", "(log_variance / 2).exp()")),
+    ("negative_elbo", "KL: half log sigma", "log_variance = log_variance / 2\n" + ELBO.strip()),
+    ("negative_elbo", "KL: mean ignored", changed(ELBO, "mean ** 2", "0 * mean")),
+    ("negative_elbo", "KL detached", changed(ELBO, "+ kl", "+ kl.detach()")),
+    ("negative_elbo", "no gradient", "with torch.no_grad():\n" + textwrap.indent(ELBO.strip(), "    ")),
+    ("negative_elbo", "no gradient", "logits = logits.detach()\n" + ELBO.strip()),
+    (
+        "negative_elbo",
+        "overflow",
+        changed(ELBO, "binary_cross_entropy_with_logits(logits", "binary_cross_entropy(logits.sigmoid()"),
+    ),
+    (
+        "negative_elbo",
+        "overflow",
+        changed(
+            ELBO,
+            'F.binary_cross_entropy_with_logits(logits, targets, reduction="none")',
+            "-(targets * logits.sigmoid().log() + (1 - targets) * (1 - logits.sigmoid()).log())",
+        ),
+    ),
+    ("negative_elbo", "changes its input", "targets.mul_(2).div_(3)\n" + ELBO.strip()),
+    (
+        "negative_elbo",
+        "borrowed",
+        "from course_lib.vae import training_a_vae as t\n"
+        "kl = t.kl_per_latent(mean, log_variance).sum(1)\n"
+        "return (kl - t.bernoulli_log_likelihood(logits, targets)).mean()",
+    ),
+    ("negative_elbo", "type", changed(ELBO, "mean()", "mean().item()")),
+    ("negative_elbo", "shape", changed(ELBO, "mean()", "mean(dim=0, keepdim=True)")),
+    ("negative_elbo", "wrong", changed(ELBO, "+ kl", "+ 0.9 * kl")),
+    ("vae_forward", "no draw", changed(FORWARD, "mean + log_sigma.exp() * epsilon if training else mean", "mean")),
+    ("vae_forward", "mode reversed", changed(FORWARD, "if training", "if not training")),
+    ("vae_forward", "sampling at evaluation", changed(FORWARD, " if training else mean", "")),
+    ("vae_forward", "halved log sigma", changed(FORWARD, "log_sigma.exp()", "(0.5 * log_sigma).exp()")),
+    ("vae_forward", "variance for sigma", changed(FORWARD, "log_sigma.exp()", "(2 * log_sigma).exp()")),
+    ("vae_forward", "sigma ignored", changed(FORWARD, "log_sigma.exp() * ", "")),
+    ("vae_forward", "log sigma for sigma", changed(FORWARD, "log_sigma.exp()", "log_sigma")),
+    ("vae_forward", "divided by sigma", changed(FORWARD, "log_sigma.exp()", "(-log_sigma).exp()")),
+    (
+        "vae_forward",
+        "one epsilon for the batch",
+        changed(FORWARD, "torch.randn_like(mean)", "torch.randn_like(mean[:1])"),
+    ),
+    (
+        "vae_forward",
+        "one epsilon for the batch",
+        changed(
+            FORWARD, "torch.randn_like(mean)", "torch.randn_like(mean[0])", "log_sigma.exp()", "(log_sigma / 2).exp()"
+        ),
+    ),
+    (
+        "vae_forward",
+        "one epsilon for the batch",
+        changed(FORWARD, "torch.randn_like(mean)", "torch.randn(1).to(mean)"),
+    ),
+    (
+        "vae_forward",
+        "one epsilon for all latents",
+        changed(FORWARD, "torch.randn_like(mean)", "torch.randn_like(mean[:, :1])"),
+    ),
+    ("vae_forward", "always the same", "torch.manual_seed(0)\n" + FORWARD.strip()),
+    ("vae_forward", "noise with a mean", changed(FORWARD, "randn_like", "rand_like")),
+    (
+        "vae_forward",
+        "not normal",
+        changed(FORWARD, "torch.randn_like(mean)", "(torch.rand_like(mean) - 0.5) * 12 ** 0.5"),
+    ),
+    (
+        "vae_forward",
+        "noise depends",
+        changed(
+            FORWARD,
+            "torch.randn_like(mean)",
+            "torch.randn_like(mean)",
+            "z = ",
+            "epsilon = (epsilon + epsilon.roll(1, 1)) / 2 ** 0.5\nz = ",
+        ),
+    ),
+    (
+        "vae_forward",
+        "no gradient through the sample",
+        changed(
+            FORWARD, "mean + log_sigma.exp() * epsilon", "torch.distributions.Normal(mean, log_sigma.exp()).sample()"
+        ),
+    ),
+    (
+        "vae_forward",
+        "no gradient through the sample",
+        changed(FORWARD, "decoder(z)", "decoder(z.detach())"),
+    ),
+    ("vae_forward", "no gradient to sigma", changed(FORWARD, "log_sigma.exp()", "log_sigma.exp().detach()")),
+    ("vae_forward", "no gradient to the mean", changed(FORWARD, "mean + log", "mean.detach() + log")),
+    (
+        "vae_forward",
+        "no gradient",
+        "with torch.no_grad():\n" + textwrap.indent(FORWARD.strip(), "    "),
+    ),
+    ("vae_forward", "swapped", changed(FORWARD, "mean, log_sigma\n", "log_sigma, mean\n")),
+    ("vae_forward", "sigma returned", changed(FORWARD, "mean, log_sigma\n", "mean, log_sigma.exp()\n")),
+    ("vae_forward", "code returned", changed(FORWARD, "(z), mean", "(z), z")),
+    ("vae_forward", "probabilities returned", changed(FORWARD, "decoder(z)", "decoder(z).sigmoid()")),
+    (
+        "vae_forward",
+        "called once",
+        "mean, log_sigma = encoder(images)[0], encoder(images)[1]\n" + FORWARD.strip().split("\n", 1)[1],
+    ),
+    ("vae_forward", "images changed", changed(FORWARD, "encoder(images)", "encoder(images.transpose(2, 3))")),
+    (
+        "vae_forward",
+        "borrowed",
+        "from course_lib.vae import training_a_vae as t\n"
+        "mean, log_sigma = encoder(images)\n"
+        "return decoder(t.reparameterise(mean, 2 * log_sigma)), mean, log_sigma",
+    ),
+    ("vae_forward", "changes its input", "images.mul_(2)\n" + FORWARD.strip()),
+    ("vae_forward", "type", changed(FORWARD, ", mean, log_sigma\n", "\n")),
+    ("vae_forward", "wrong", changed(FORWARD, "log_sigma.exp() *", "1.3 * log_sigma.exp() *")),
+    ("iwae", "mean of the logs", "return log_weights.mean(dim=0)"),
+    ("iwae", "log K missing", changed(IWAE, "mean(", "sum(")),
+    ("iwae", "log K added", "return log_weights.logsumexp(0) + math.log(len(log_weights))"),
+    ("iwae", "K subtracted", "return log_weights.logsumexp(0) - len(log_weights)"),
+    ("iwae", "divided by K", "return log_weights.logsumexp(0) / len(log_weights)"),
+    ("iwae", "log N subtracted", "return log_weights.logsumexp(0) - math.log(log_weights.shape[1])"),
+    ("iwae", "largest weight", "return log_weights.max(dim=0).values"),
+    ("iwae", "over the images", "return log_weights.logsumexp(1) - math.log(log_weights.shape[1])"),
+    ("iwae", "wrong sign", changed(IWAE, "return largest + torch.log(", "return -largest - torch.log(")),
+    ("iwae", "averaged over images", "return (log_weights.logsumexp(0) - math.log(len(log_weights))).mean()"),
+    ("iwae", "all together", "return log_weights.flatten().logsumexp(0) - math.log(log_weights.numel())"),
+    ("iwae", "weights, no log", "return log_weights.exp().mean(0)"),
+    ("iwae", "bits", changed(IWAE, "return largest + torch.log(", "return largest / math.log(2) + torch.log2(")),
+    ("iwae", "overflow", "return log_weights.exp().mean(dim=0).log()"),
+    ("iwae", "overflow", changed(IWAE, "log_weights.max(dim=0).values", "log_weights.max()")),
+    ("iwae", "wrong", "return (log_weights.exp() + 1e-300).mean(dim=0).log()"),
+    (
+        "iwae",
+        "no gradient",
+        changed(IWAE, "return ", "log_weights = log_weights.detach()\nreturn ").replace(
+            "largest = log_weights", "largest = log_weights.detach()"
+        ),
+    ),
+    ("iwae", "changes its input", "log_weights.data.sub_(1)\n" + IWAE.strip()),
+    ("iwae", "borrowed", "from course_lib.vae import training_a_vae as t\nreturn t.iwae_bound(log_weights)"),
+    ("iwae", "shape", "return log_weights.logsumexp(0, keepdim=True) - math.log(len(log_weights))"),
+    ("iwae", "type", changed(IWAE, "return largest", "return (largest").rstrip() + ").tolist()"),
+    (
+        "iwae",
+        "wrong",
+        changed(IWAE, "log_weights - largest)", "log_weights.detach() - largest.detach())").replace(
+            "return largest", "return 2 * largest - largest"
+        ),
+    ),
+]
+
+
+class TestBank(BankTests):
+    bank = Bank("10_training_a_vae", HEADS, RIGHT, WRONG, space={"kl_per_latent": training_a_vae.kl_per_latent})
+
+    def test_torch_is_left_as_it_was(self, name: str) -> None:
+        super().test_torch_is_left_as_it_was(name)
+        self.bank.rejection(name, self.bank.program(name, "return undefined_name"))
+        assert training_a_vae.kl_per_latent(torch.zeros(1, 2), torch.zeros(1, 2)).shape == (1, 2)
+
+
+def test_expected_values_are_the_librarys() -> None:
+    torch.manual_seed(0)
+    mean, log_variance = torch.randn(2, 3, 4, dtype=torch.float64)
+    logits, targets = torch.randn(3, 2, 4, 5, dtype=torch.float64), torch.rand(3, 2, 4, 5).round().double()
+    kl = training_a_vae.kl_per_latent(mean, log_variance).sum(dim=1)
+    solution = TestBank.bank
+    assert torch.allclose(solution.cell("solutions", "gaussian_kl")(mean, log_variance), kl)
+    loss = (kl - training_a_vae.bernoulli_log_likelihood(logits, targets)).mean()
+    answer = solution.cell("solutions", "negative_elbo")(logits, targets, mean, log_variance)
+    assert torch.allclose(answer, loss)
+    assert torch.allclose(solution.cell("solutions", "iwae")(mean), training_a_vae.iwae_bound(mean))
+
+
+def test_an_answer_may_use_an_earlier_one() -> None:
+    kl = TestBank.bank.cell("solutions", "gaussian_kl")
+
+    def negative_elbo(logits, targets, mean, log_variance):
+        pixels = F.binary_cross_entropy_with_logits(logits, targets, reduction="none").flatten(1)
+        return (pixels.sum(dim=1) + kl(mean, log_variance)).mean()
+
+    checks.negative_elbo(negative_elbo)
