@@ -228,6 +228,80 @@ def test_every_gan_samples_and_is_evaluated(name, capsys, tmp_path):
         assert "conditional_gan takes orders" in err
 
 
+SMALL = ["--set", "network=mlp", "--set", "hidden=16", "--set", "latent=2"]  # 500 draws an image take a blink
+
+
+def test_a_vae_is_trained_as_it_is_set_samples_and_is_evaluated_in_nats(capsys, tmp_path, monkeypatch):
+    from course_lib import data
+
+    monkeypatch.setattr(data, "DRAWN", {"train": 600, "test": 40})
+    words = ["--data", "strokes", "--steps", 2, "--out", tmp_path / "run", "--device", "cpu"]
+    status, out, err = run(capsys, "train", "vae", *SMALL, "--set", "beta=4", "--set", "likelihood=bernoulli", *words)
+    assert status == 0, err
+    assert {"reconstruction", "kl"} <= json.loads(out).keys()
+    config = training.read_card(tmp_path / "run")["config"]
+    assert (config["beta"], config["latent"], config["network"], config["hidden"]) == (4.0, 2, "mlp", 16)
+    assert isinstance(config["beta"], float)
+    status, _, err = run(capsys, "sample", tmp_path / "run", "--count", 5, "--out", tmp_path / "x.npy", "--seed", 4)
+    assert status == 0, err
+    images = np.load(tmp_path / "x.npy", allow_pickle=False)
+    assert images.shape == (5, 1, 28, 28)
+    assert np.abs(images).max() <= 1
+    assert np.array_equal(images, models.load(tmp_path / "run").sample(5, seed=4).numpy())
+    status, out, err = run(capsys, "evaluate", tmp_path / "run", "--data", "strokes")
+    assert status == 0, err
+    figures = json.loads(out)
+    assert figures["images"] == 40
+    assert figures["neg_elbo"] == pytest.approx(figures["reconstruction"] + figures["kl"])
+    assert 0 < figures["iwae_500"] < figures["neg_elbo"]
+    assert figures["protocol"] == "dynamic binarisation, test pixels by seed 0"
+
+
+def test_an_autoencoder_samples_and_is_evaluated(capsys, tmp_path):
+    words = ["--data", "strokes", "--steps", 1, "--out", tmp_path / "run", "--device", "cpu"]
+    status, _, err = run(capsys, "train", "autoencoder", *SMALL, *words)
+    assert status == 0, err
+    status, _, err = run(capsys, "sample", tmp_path / "run", "--count", 3, "--out", tmp_path / "x.npy")
+    assert status == 0, err
+    assert np.load(tmp_path / "x.npy", allow_pickle=False).shape == (3, 1, 28, 28)
+    _, out, _ = run(capsys, "evaluate", tmp_path / "run", "--data", "strokes")
+    figures = json.loads(out)
+    assert figures["images"] == 200
+    assert figures["reconstruction"] > 0
+    assert figures["squared_error"] > 0
+    status, _, err = run(capsys, "sample", tmp_path / "run", "--labels", "3", "--out", tmp_path / "y.npy")
+    assert status == 2
+    assert "conditional_gan takes orders" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "message"),
+    [
+        ("vae", "alpha=4", "--set: got 'alpha=4', expected NAME=VALUE with one of beta, free_bits, hidden,"),
+        ("vae", "size=64", "--set: got 'size=64', expected NAME=VALUE"),
+        ("vae", "beta=much", "--set: got 'beta=much', expected beta as float, such as 1.0"),
+        ("vae", "latent=2.5", "--set: got 'latent=2.5', expected latent as int"),
+        ("vae", "beta", "--set: got 'beta', expected beta as float"),
+        ("vae", "likelihood=poisson", "likelihood: got 'poisson', expected 'bernoulli' or 'gaussian'"),
+        ("vae", "importance=0", "importance: got 0, expected at least 1"),
+        (
+            "autoencoder",
+            "beta=4",
+            "--set: got 'beta=4', expected NAME=VALUE with one of hidden, latent, network, width",
+        ),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_one_line(name, word, message, capsys, tmp_path):
+    words = ["--data", "strokes", "--steps", 1, "--out", tmp_path / "run", "--device", "cpu"]
+    status, out, err = run(capsys, "train", name, "--set", word, *words)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("course_lib train: ")
+    assert message in err
+    assert "\n" not in err
+    assert not (tmp_path / "run").exists()
+
+
 def test_shipped_checkpoints_are_small_load_and_say_how_they_were_made():
     from importlib import resources
 

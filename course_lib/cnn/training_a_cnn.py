@@ -10,16 +10,11 @@ from torch.nn import functional as F
 
 from course_lib.data.augment import affine
 from course_lib.data.batches import Batch
-from course_lib.data.imageset import ImageSet
+from course_lib.data.imageset import ImageSet, ink
 from course_lib.errors import CourseError
 from course_lib.training.model import Trainable, evaluating
 
 FEATURES = 128  # length of the feature vector, the judge's view of an image
-
-
-def ink(images: Tensor) -> Tensor:
-    """[-1, 1] -> [0, 1], so that the zeros a convolution pads with mean empty paper."""
-    return (images + 1) / 2
 
 
 class Classifier(Trainable):

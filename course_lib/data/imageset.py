@@ -112,6 +112,11 @@ def shape_of(images: ImageSet) -> dict[str, int]:
     return {"channels": channels, "size": height}
 
 
+def ink(images: Tensor) -> Tensor:
+    """[-1, 1] -> [0, 1], so that the zeros a convolution pads with mean empty paper."""
+    return (images + 1) / 2
+
+
 def check_images(images: Tensor, name: str = "images") -> Tensor:
     """Return `images` unchanged if they are float32 [N, C, H, W], finite and within [-1, 1]; N is at least 1.
 

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.cnn.training_a_cnn import ink
 from course_lib.data.batches import Batch
-from course_lib.data.imageset import ImageSet
+from course_lib.data.imageset import ImageSet, ink
 from course_lib.errors import CourseError
 from course_lib.training.model import Trainable, evaluating
 

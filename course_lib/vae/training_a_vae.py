@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib.cnn.training_a_cnn import ink
 from course_lib.data.batches import Batch
-from course_lib.data.imageset import ImageSet
+from course_lib.data.imageset import ImageSet, ink
 from course_lib.errors import CourseError
 from course_lib.training.model import evaluating
 from course_lib.vae.autoencoders_to_vae import Coder, make_pair, reparameterise, standard_normal

@@ -44,6 +44,7 @@ CASES = {  # notebook -> the label of the slider that is moved
     "07_stable_training": "distance",
     "08_conditional_gan": "morph",
     "09_autoencoders_to_vae": "across",
+    "10_training_a_vae": "up",
     "11_gan_or_vae": "walk",
 }
 
