@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from unittest import mock
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.checks.core import WrongAnswer, compare, exercise, expect_tensor, untouched
+from course_lib.checks.core import WrongAnswer, compare, exercise, expect_tensor, untouched, withheld
 from course_lib.cnn import convolution
 
 CHAPTER = "02_convolution"
@@ -21,19 +19,7 @@ def random(generator: torch.Generator, *shape: int) -> Tensor:
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
-@contextmanager
-def withheld(*places: str) -> Iterator[None]:
-    """The functions the learner is to write anew cannot be called meanwhile."""
-
-    def refuse(*args: object, **options: object) -> None:
-        raise WrongAnswer("borrowed", "your code calls the ready-made function it is meant to replace; write it out")
-
-    with ExitStack() as stack:
-        for place in places:
-            stack.enter_context(mock.patch(place, refuse))
-        yield
-
-
+BORROWED = "your code calls the ready-made function it is meant to replace; write it out"
 CONVOLUTIONS = ("torch.conv2d", "torch.nn.functional.conv2d", "course_lib.cnn.convolution.conv2d")
 BACKWARDS = ("torch.autograd.grad", "torch.Tensor.backward", "course_lib.cnn.convolution.conv2d_backward")
 
@@ -217,7 +203,7 @@ def conv2d(answer) -> None:
         x, w, b = (random(generator, *shape) for shape in (x_shape, w_shape, w_shape[:1]))
         w.requires_grad_()
         before = x.clone(), w.detach().clone(), b.clone()
-        with withheld(*CONVOLUTIONS):
+        with withheld(BORROWED, *CONVOLUTIONS):
             got = answer(x, w, b, stride, padding)
         for old, new, name in zip(before, (x, w, b), ("x", "weight", "bias"), strict=True):
             untouched(old, new, name)
@@ -351,7 +337,7 @@ def conv2d_backward(answer) -> None:
         size = [convolution.output_size(n, k, stride) for n, k in zip(x_shape[2:], w_shape[2:], strict=True)]
         g = random(generator, x_shape[0], w_shape[0], *size)
         before = g.clone(), x.clone(), w.clone()
-        with withheld(*BACKWARDS):
+        with withheld(BORROWED, *BACKWARDS):
             got = answer(g, x, w, stride)
         for old, new, name in zip(before, (g, x, w), ("grad_out", "x", "weight"), strict=True):
             untouched(old, new, name)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from types import FunctionType
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.checks.core import WrongAnswer, compare, exercise, expect_tensor, same, untouched
+from course_lib.checks.core import WrongAnswer, closed, compare, exercise, expect_tensor, same, untouched
 from course_lib.gan import stable_training as library
 from course_lib.metrics import quality
 
@@ -18,23 +16,7 @@ CHAPTER = "07_stable_training"
 DOUBLE = torch.float64
 
 
-@contextlib.contextmanager
-def closed(*functions: FunctionType) -> Iterator[None]:
-    """The library's own solutions refuse to work meanwhile, under whatever name the learner imported them."""
-    codes = [function.__code__ for function in functions]
-    try:
-        for function in functions:
-            function.__code__ = refuse.__code__
-        yield
-    finally:
-        for function, code in zip(functions, codes, strict=True):
-            function.__code__ = code
-
-
-def refuse(*arguments: object, **options: object) -> None:
-    from course_lib.checks.core import WrongAnswer
-
-    raise WrongAnswer("borrowed", "your code calls course_lib's own version: write it out")
+BORROWED = "your code calls course_lib's own version: write it out"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -48,7 +30,7 @@ PARTS = ("the discriminator's loss", "the generator's loss")
 def relativistic_losses(answer: Callable) -> None:
     """answer(real_logits [N], fake_logits [N]) -> (discriminator's loss, generator's loss), both means over pairs."""
     generator = torch.Generator().manual_seed(71)
-    with closed(library.Relativistic.discriminator, library.Relativistic.generator):
+    with closed(BORROWED, library.Relativistic.discriminator, library.Relativistic.generator):
         for count, spread, shift in ((7, 1.0, 0.0), (4, 3.0, 1.5), (5, 2.0, -1.0)):
             real = (spread * torch.randn(count, generator=generator, dtype=DOUBLE) + shift).requires_grad_()
             fake = (spread * torch.randn(count, generator=generator, dtype=DOUBLE)).requires_grad_()
@@ -283,7 +265,7 @@ def nothing_left_behind(network: nn.Module, modes: bool, **inputs: tuple[Tensor,
 def r1_penalty(answer: Callable) -> None:
     """answer(discriminator, images [N, ...]) -> half the mean of the squared slope, differentiable."""
     generator = torch.Generator().manual_seed(72)
-    with closed(library.slopes, library.zero_centred_penalty):
+    with closed(BORROWED, library.slopes, library.zero_centred_penalty):
         for shape, modes in (((5, 3), True), ((4, 3, 2, 5), False), ((3, 1, 6, 4), True)):
             network = Bowl(torch.Size(shape[1:]).numel(), generator)
             network.train(modes)
@@ -403,7 +385,7 @@ MANY = 4000  # pairs, for the distribution of epsilon
 def gradient_penalty(answer: Callable) -> None:
     """answer(critic, real [N, ...], fake [N, ...]) -> E[(|slope at a point between| - 1)²], differentiable."""
     generator = torch.Generator().manual_seed(73)
-    with closed(library.slopes, library.gradient_penalty), torch.random.fork_rng(devices=[]):
+    with closed(BORROWED, library.slopes, library.gradient_penalty), torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         for shape, modes in (((6, 3), True), ((5, 2, 3, 4), False), ((4, 1, 5, 3), True)):
             critic = Bowl(torch.Size(shape[1:]).numel(), generator).train(modes)
@@ -587,7 +569,7 @@ def flat_critic(answer: Callable, generator: torch.Generator) -> None:
 def precision(answer: Callable) -> None:
     """answer(real [N, F], fake [M, F], neighbours) -> the share of fakes inside the real cloud, a float in [0, 1]."""
     found, cases = [], clouds()
-    with closed(quality.precision_recall, quality.inside):
+    with closed(BORROWED, quality.precision_recall, quality.inside):
         for real, fake, neighbours in cases:
             before = real.clone(), fake.clone()
             got = answer(real, fake, neighbours)
