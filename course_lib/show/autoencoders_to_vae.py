@@ -17,7 +17,6 @@ from course_lib.show.panel import Panel, choice, slider
 SIDE, BIG = 340, 200  # pixels on the screen: the plane, one image
 CODES = 1500  # dots in the plane
 TILES = 15  # images along one side of the decoded plane
-PETROFF = ("3f90da", "ffa90e", "bd1f01", "94a4a2", "832db6", "a96b59", "e76300", "b9ac70", "717581", "92dadd")
 
 
 def code_plane(model: Any, images: ImageSet) -> Panel:
@@ -90,18 +89,13 @@ def pixel(points: Tensor, low: Tensor, high: Tensor) -> list[tuple[float, float]
     return [(x * SIDE, (1 - y) * SIDE) for x, y in share.tolist()]
 
 
-def colour(label: int) -> tuple[int, int, int]:
-    code = PETROFF[label % len(PETROFF)]
-    return tuple(int(code[i : i + 2], 16) for i in (0, 2, 4))
-
-
 def scatter(codes: Tensor, labels: Tensor, low: Tensor, high: Tensor) -> Image.Image:
     """The codes as dots, one colour per class, and the dashed circle."""
     image = Image.new("RGB", (SIDE, SIDE), paint.PAPER)
     pen = ImageDraw.Draw(image)
     pen.rectangle((0, 0, SIDE - 1, SIDE - 1), outline=paint.GREY)
     for (x, y), label in zip(pixel(codes, low, high), labels.tolist(), strict=True):
-        pen.ellipse((x - 1.8, y - 1.8, x + 1.8, y + 1.8), fill=colour(label))
+        pen.ellipse((x - 1.8, y - 1.8, x + 1.8, y + 1.8), fill=paint.class_colour(label))
     angle = torch.linspace(0, 2 * torch.pi, 61)
     circle = 2.448 * torch.stack([angle.cos(), angle.sin()], dim=1)  # the root of -2 ln 0.05
     ring = pixel(circle, low, high)
@@ -114,9 +108,9 @@ def legend(names: Sequence[str]) -> Image.Image:
     """The first ten classes with their colours, five in a row."""
     image = Image.new("RGB", (SIDE, 40), paint.PAPER)
     pen = ImageDraw.Draw(image)
-    for i, name in enumerate(names[: len(PETROFF)]):
+    for i, name in enumerate(names[: len(paint.CLASSES)]):
         x, y = SIDE // 5 * (i % 5), 20 * (i // 5)
-        pen.rectangle((x + 2, y + 4, x + 12, y + 14), fill=colour(i))
+        pen.rectangle((x + 2, y + 4, x + 12, y + 14), fill=paint.class_colour(i))
         pen.text((x + 17, y + 9), name[:7], fill=paint.INK, font=paint.font(12), anchor="lm")
     return image
 
@@ -127,9 +121,7 @@ def decoded(model: Any, low: Tensor, high: Tensor) -> Image.Image:
     y, x = torch.meshgrid(middles.flip(0), middles, indexing="ij")
     points = low + torch.stack([x, y], dim=2).reshape(-1, 2) * (high - low)
     images = model.decode(points).cpu()
-    rows = images.unflatten(0, (TILES, TILES))  # [rows, columns, C, H, W]
-    sheet = rows.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
-    return paint.enlarged(sheet, SIDE)
+    return paint.enlarged(paint.tiled(images, TILES), SIDE)
 
 
 def cross(plane: Image.Image, place: tuple[float, float]) -> None:

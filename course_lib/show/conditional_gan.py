@@ -80,6 +80,5 @@ def sheet(model: ConditionalGAN, noise: Tensor, digits: list[int]) -> Image.Imag
     """The digits in a row, once per row of noise [H, latent]."""
     hands, columns = len(noise), len(digits)
     images = model.draw(noise.repeat_interleave(columns, dim=0), torch.tensor(digits).repeat(hands)).cpu()
-    channels, height, width = images.shape[1:]
-    rows = images.unflatten(0, (hands, columns)).permute(2, 0, 3, 1, 4).reshape(channels, hands * height, -1)
-    return paint.enlarged(rows, 2 * max(hands * height, columns * width))
+    height, width = images.shape[2:]
+    return paint.enlarged(paint.tiled(images, columns), 2 * max(hands * height, columns * width))

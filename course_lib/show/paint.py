@@ -12,6 +12,10 @@ from torch import Tensor
 
 INK, PAPER, SOFT = (34, 34, 34), (255, 255, 255), (110, 110, 110)
 ORANGE, BLUE, GREY = (204, 85, 0), (24, 99, 170), (225, 225, 225)  # told apart by colour-blind readers
+CLASSES = [  # matplotlib's petroff10: told apart by colour-blind readers
+    *[(63, 144, 218), (255, 169, 14), (189, 31, 1), (148, 164, 162), (131, 45, 182)],
+    *[(169, 107, 89), (231, 99, 0), (185, 172, 112), (113, 117, 129), (146, 218, 221)],
+]
 MANY_COLOURS = 4000
 
 
@@ -88,6 +92,15 @@ def number_grid(
         frame = (1 + column * cell, top + row * cell, 1 + (column + wide) * cell, top + (row + tall) * cell)
         pen.rectangle(frame, outline=ORANGE, width=4)
     return image
+
+
+def class_colour(label: int) -> tuple[int, int, int]:
+    return CLASSES[label % len(CLASSES)]
+
+
+def tiled(images: Tensor, columns: int) -> Tensor:
+    """Images [rows * columns, C, H, W] row by row -> one image [C, rows * H, columns * W]."""
+    return images.unflatten(0, (-1, columns)).permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
 
 
 def enlarged(image: Tensor, side: int) -> Image.Image:

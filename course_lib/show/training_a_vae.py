@@ -69,10 +69,6 @@ def reach_of(codes: Tensor) -> float:
 
 SIDE = 420  # of the plane, in pixels
 NEAREST = 25  # codes that say which class lives around a point
-CLASSES = [  # matplotlib's petroff10: told apart by colour-blind readers; the figures in the plane say it again
-    *[(63, 144, 218), (255, 169, 14), (189, 31, 1), (148, 164, 162), (131, 45, 182)],
-    *[(169, 107, 89), (231, 99, 0), (185, 172, 112), (113, 117, 129), (146, 218, 221)],
-]
 
 
 def latent_plane(model: Coder, images: ImageSet) -> Panel:
@@ -171,7 +167,7 @@ def dots(codes: Tensor, images: ImageSet, reach: float, rings: bool) -> Image.Im
         pen.ellipse([SIDE / 2 + side * radius for side in (-1, -1, 1, 1)], outline=paint.GREY)
     places, labels = (pixels(codes, reach) - torch.tensor(MARGIN)).tolist(), images.labels.tolist()
     for (x, y), label in zip(places, labels, strict=True):
-        pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=CLASSES[label % len(CLASSES)])
+        pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=paint.class_colour(label))
     for label in sorted(set(labels)):
         middle = codes[images.labels.cpu() == label].median(dim=0).values[None]
         x, y = (pixels(middle, reach)[0] - torch.tensor(MARGIN)).tolist()
@@ -189,13 +185,12 @@ def dots(codes: Tensor, images: ImageSet, reach: float, rings: bool) -> Image.Im
 
 def mosaic(model: Coder, reach: float) -> Image.Image:
     """What the model decodes on an even grid of the plane, each image at its code."""
-    channels, size = model.config["channels"], model.config["size"]
+    size = model.config["size"]
     cells = max(5, round(SIDE / max(size, 28)))
     line = (torch.arange(cells) + 0.5) / cells * 2 * reach - reach
     y, x = torch.meshgrid(line.flip(0), line, indexing="ij")
     grid = model.decode(torch.stack([x, y], dim=2).reshape(-1, 2)).cpu()
-    sheet = grid.unflatten(0, (cells, cells)).permute(2, 0, 3, 1, 4).reshape(channels, cells * size, cells * size)
-    square = paint.enlarged(sheet, cells * size).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    square = paint.enlarged(paint.tiled(grid, cells), cells * size).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     return framed(square, reach, "decoded on a grid")
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import statistics
-import time
 
 import pytest
 import torch
+from computation import median_seconds
 from torch.nn import functional as F
 
 from course_lib import show
@@ -73,12 +72,8 @@ def test_every_choice_draws_and_says_what_it_shows(kind, game):
 
 
 def test_a_change_takes_at_most_fifty_milliseconds_of_computation():
-    panel, spent = show.widgets.distance_explorer(), []
-    for value in (0.5, 2.0, 3.5, 5.0, 7.0, 1.0):
-        begun = time.process_time()
-        panel.controls["distance"].value = value
-        spent.append(time.process_time() - begun)
-    assert statistics.median(spent) <= 0.05
+    panel = show.widgets.distance_explorer()
+    assert median_seconds(panel.controls["distance"], (0.5, 2.0, 3.5, 5.0, 7.0, 1.0)) <= 0.05
 
 
 def test_one_output_holds_the_widget_and_its_still_picture():
