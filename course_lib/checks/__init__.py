@@ -14,7 +14,13 @@ from course_lib.checks.drawing_images import bernstein, bezier_surface, de_caste
 from course_lib.checks.gan_or_vae import copy_ratio, draw_codes, frechet_gaussians, seed_verdict
 from course_lib.checks.pooling import max_pool2d, max_pool2d_backward, receptive_field
 from course_lib.checks.progress import board
-from course_lib.checks.stable_training import gradient_penalty, precision, r1_penalty, relativistic_losses
+from course_lib.checks.stable_training import (
+    gradient_penalty,
+    minibatch_deviation,
+    precision,
+    r1_penalty,
+    relativistic_losses,
+)
 from course_lib.checks.the_gan_game import discriminator_loss, gan_step, generator_loss, js_divergence
 from course_lib.checks.training_a_cnn import cross_entropy, non_max_suppression, train_step
 from course_lib.checks.training_a_vae import gaussian_kl, iwae, negative_elbo, vae_forward

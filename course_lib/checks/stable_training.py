@@ -1,4 +1,4 @@
-"""Checks of chapter 7: relativistic losses, the zero-centred penalty R1, the gradient penalty, and precision."""
+"""Checks of chapter 7: relativistic losses, R1, the gradient penalty, precision, and the minibatch deviation."""
 
 from __future__ import annotations
 
@@ -690,3 +690,122 @@ def precision_mistakes(real: Tensor, fake: Tensor, neighbours: int) -> dict[str,
         ),
         "percent": (100 * inside(real, fake, neighbours), "a share in [0, 1], not a percentage"),
     }
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Exercise 5: minibatch_deviation
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@exercise(CHAPTER)
+def minibatch_deviation(answer: Callable) -> None:
+    """answer(features [N, F]) -> [N, F + 1]: the features, and beside each row the deviation of the batch."""
+    generator = torch.Generator().manual_seed(75)
+    with closed(BORROWED, library.MinibatchDeviation.forward):
+        for count, width in ((5, 3), (2, 7), (16, 4)):
+            scale = torch.linspace(0.5, 2, width, dtype=DOUBLE)
+            features = (scale * torch.randn(count, width, generator=generator, dtype=DOUBLE) + 1).requires_grad_()
+            before = features.detach().clone()
+            got = answer(features)
+            untouched(before, features.detach(), "features")
+            deviation = deviations(features).mean()
+            wanted = beside(features, deviation)
+            compare(got, wanted, "your result", deviation_mistakes(features), 1e-5)
+            if not got.requires_grad:
+                raise WrongAnswer(
+                    "no gradient", "right numbers, but no gradient gets through: no .item(), no .detach()"
+                )
+            weights = torch.randn(wanted.shape, generator=generator, dtype=DOUBLE)
+            (found,) = torch.autograd.grad((weights * got).sum(), features)
+            (needed,) = torch.autograd.grad((weights * wanted).sum(), features)
+            detached = (
+                weights[:, :-1],
+                "no gradient flows through your extra number, so no generator would ever hear of it: no .item(), no "
+                ".detach(), no new tensor made from a float",
+            )
+            compare(found, needed, "the gradient of your result for the features", {"detached": detached}, 1e-4)
+        copies(answer)
+
+
+def deviations(features: Tensor) -> Tensor:
+    """Standard deviation of each feature over the batch, divided by N: [F]."""
+    return (features - features.mean(dim=0)).square().mean(dim=0).sqrt()
+
+
+def beside(features: Tensor, numbers: Tensor) -> Tensor:
+    """The features with one column more: a number, or one for each row."""
+    return torch.cat([features, numbers.expand(len(features))[:, None]], dim=1)
+
+
+def deviation_mistakes(features: Tensor) -> dict[str, tuple[Tensor, str]]:
+    count, each = len(features), deviations(features)
+    away = features - features.mean(dim=0)
+    right = beside(features, each.mean())
+    per_row = (features - features.mean(dim=1, keepdim=True)).square().mean(dim=1).sqrt()
+    return {
+        "over the features": (
+            beside(features, per_row),
+            "you took the deviation within each row: it is over the batch, for each feature (dim=0)",
+        ),
+        "over all entries": (
+            beside(features, (features - features.mean()).square().mean().sqrt()),
+            "you took one deviation over all entries: that also counts how the features differ from one another; take "
+            "it feature by feature over the batch (dim=0), then average",
+        ),
+        "divided by N - 1": (
+            beside(features, (away.square().sum(dim=0) / (count - 1)).sqrt().mean()),
+            "you divided by N - 1, torch's default: here it is N, correction=0 (a batch of one would give NaN)",
+        ),
+        "variance": (
+            beside(features, each.square().mean()),
+            "you averaged variances: the standard deviation is their root",
+        ),
+        "root of the mean": (
+            beside(features, each.square().mean().sqrt()),
+            "you averaged the variances before the root: first the root of each feature's variance, then the mean",
+        ),
+        "mean distance": (
+            beside(features, away.abs().mean()),
+            "you averaged distances from the mean: the standard deviation is the root of the mean square",
+        ),
+        "sum": (beside(features, each.sum()), "you added the F deviations up: take their mean"),
+        "one number a feature": (
+            torch.cat([features, each.expand(count, -1)], dim=1),
+            "you put all F deviations beside each row: average them to one number",
+        ),
+        "nothing but the number": (
+            each.mean(),
+            "you return the number alone: put it beside the features of every row, [N, F + 1]",
+        ),
+        "nothing but a column": (
+            each.mean().expand(count, 1),
+            "you return the new column alone: put it beside the features, [N, F + 1]",
+        ),
+        "in front": (right.roll(1, dims=1), "the number comes after the features: last, not first"),
+        "one row more": (
+            torch.cat([features, each[None]]),
+            "you added a row to the batch: each row gets one more number, [N, F + 1]",
+        ),
+        "zeros": (
+            beside(features, torch.zeros((), dtype=features.dtype)),
+            "your extra number is 0: you took the deviation of numbers that are all the same",
+        ),
+    }
+
+
+def copies(answer: Callable) -> None:
+    """Where the deviation is exactly 0, sqrt has an infinite derivative."""
+    for count in (6, 1):
+        features = torch.tensor([[2.0, -1.0, 0.5]], dtype=DOUBLE).repeat(count, 1).requires_grad_()
+        got = answer(features)
+        expect_tensor(got, torch.zeros(count, 4), "your result for a batch of copies")
+        number = float(got[0, -1].detach())
+        if abs(number) > 1e-2:
+            raise WrongAnswer("wrong", f"for {count} copies of one row the number is 0, yours is {number:.3g}")
+        (gradient,) = torch.autograd.grad(got[:, -1].sum(), features)
+        if not gradient.isfinite().all():
+            raise WrongAnswer(
+                "nan for copies",
+                "for a batch of copies the variance is 0 and your gradient is NaN, since the root of 0 has no "
+                "derivative: add 1e-8 under the root, or use torch.std, which takes care of it",
+            )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.gan.dcgan import DCGAN
+from course_lib.gan.dcgan import DCGAN, FEATURES, Discriminator
 from course_lib.gan.points import PointGAN
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ def clip_weights(network: nn.Module, limit: float = 0.01) -> None:
 def slopes(discriminator: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     """Squared norm of d logit / d input, one per sample [N]; itself differentiable. In float32 also under autocast."""
     with torch.autocast(inputs.device.type, enabled=False):
-        inputs = inputs.detach().requires_grad_()
+        inputs = inputs.detach().to(torch.promote_types(inputs.dtype, torch.float32)).requires_grad_()
         (gradient,) = torch.autograd.grad(discriminator(inputs).sum(), inputs, create_graph=True)
         return gradient.square().flatten(1).sum(dim=1)
 
@@ -84,6 +84,36 @@ def gradient_penalty(
 def zero_centred_penalty(discriminator: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """E[|slope|²] / 2: R1 on real images, R2 on generated ones (Mescheder et al. 2018, equations 9 and 10)."""
     return slopes(discriminator, images).mean() / 2
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What lets the discriminator see a lack of variety
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class MinibatchDeviation(nn.Module):
+    """Features [N, F] -> [N, F + 1]: beside each row of features, one number that says how much the rows differ.
+
+    It is the standard deviation of each feature over the batch (divided by N), averaged over the features (Karras et
+    al. 2018, section 3), and the same for every row. A batch of N equal images gets 0.0001, the root of the 1e-8 that
+    keeps the gradient finite.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        deviation = features.var(dim=0, correction=0).add(1e-8).sqrt().mean()
+        return torch.cat([features, deviation.expand(len(features), 1)], dim=1)
+
+
+class BatchDiscriminator(Discriminator):
+    """Chapter 6's discriminator, told how varied the batch is: one more feature before the logit.
+
+    Give it real images and generated ones in separate batches, or the deviation is that of neither.
+    """
+
+    def __init__(self, channels: int, size: int, width: int):
+        super().__init__(channels, size, width)
+        self.body.append(MinibatchDeviation())
+        self.to_logit = nn.Linear(FEATURES + 1, 1)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -127,9 +157,8 @@ class RelativisticPair:
     def penalty(self, real: Tensor, fake: Tensor, labels: Tensor) -> Tensor | None:
         if self.steps_done % self.every:
             return None
-        both = torch.cat([labels, labels])
-        r1_plus_r2 = 2 * zero_centred_penalty(lambda images: self.verdict(images, both), torch.cat([real, fake]))
-        return self.gamma * r1_plus_r2
+        r1, r2 = (zero_centred_penalty(lambda images: self.verdict(images, labels), part) for part in (real, fake))
+        return self.gamma * (r1 + r2)
 
 
 class WGANGP(PenalisedCritic, DCGAN):
@@ -139,13 +168,16 @@ class WGANGP(PenalisedCritic, DCGAN):
 
 
 class R3GAN(RelativisticPair, DCGAN):
-    """The course's default for images: small batches, a large rate, a strong penalty now and then."""
+    """The course's default for images: small batches, a large rate, a penalty now and then, an eye on the batch."""
 
     name = "r3gan"
     batch_size = 32
     rate = 3e-3
-    gamma = 3.0
     every = 8
+
+    def __init__(self, channels: int = 1, size: int = 28, latent: int = 32, width: int = 16):
+        super().__init__(channels, size, latent, width)
+        self.discriminator = BatchDiscriminator(channels, size, width)
 
 
 class PointWGAN(ClippedCritic, PointGAN):

@@ -11,10 +11,12 @@ from course_lib.errors import CourseError
 
 
 class MovingAverage:
-    """Exponential moving average of a model's parameters; buffers are copied (Polyak and Juditsky 1992).
+    """Exponential moving average of a model's parameters and running statistics (Polyak and Juditsky 1992).
 
     After t updates the decay in force is min(decay, (1 + t) / (10 + t)), so that a short run is not held
-    back by its random start. `model` is the averaged copy, always in eval mode.
+    back by its random start. Buffers that count are copied; those of floating point, batch norm's running means and
+    variances, are averaged, since they belong to the weights of the same steps. `model` is the averaged copy, always in
+    eval mode.
     """
 
     def __init__(self, model: nn.Module, decay: float = 0.999):
@@ -32,7 +34,9 @@ class MovingAverage:
             raise CourseError(
                 f"model: its parameters differ from the averaged ones in {sorted(ours.keys() ^ theirs.keys())}"
             )
-        torch._foreach_lerp_(list(ours.values()), [theirs[name].detach() for name in ours], 1 - decay)
-        buffers = dict(model.named_buffers())
         for name, buffer in self.model.named_buffers():
-            buffer.copy_(buffers[name])
+            ours[name], theirs[name] = buffer, model.get_buffer(name)
+        smooth = [name for name in ours if ours[name].is_floating_point()]
+        torch._foreach_lerp_([ours[name] for name in smooth], [theirs[name].detach() for name in smooth], 1 - decay)
+        for name in ours.keys() - set(smooth):
+            ours[name].copy_(theirs[name])

@@ -15,6 +15,7 @@ HEADS = {
     "r1_penalty": "def r1_penalty(discriminator, images):",
     "gradient_penalty": "def gradient_penalty(critic, real, fake):",
     "precision": "def precision(real, fake, neighbours):",
+    "minibatch_deviation": "def minibatch_deviation(features):",
 }
 
 
@@ -41,6 +42,11 @@ own = (real[:, None] - real[None]).square().sum(dim=2).sqrt()
 reach = own.sort(dim=1).values[:, neighbours]
 apart = (fake[:, None] - real[None]).square().sum(dim=2).sqrt()
 return float((apart <= reach).any(dim=1).double().mean())
+"""
+DEVIATION = """
+each = (features.var(dim=0, correction=0) + 1e-8).sqrt()
+column = each.mean().expand(len(features), 1)
+return torch.cat([features, column], dim=1)
 """
 
 RIGHT = {
@@ -137,11 +143,27 @@ RIGHT = {
         return ((apart - reach).amin(dim=1) <= 0).double().mean().item()
         """,
     ],
+    "minibatch_deviation": [
+        DEVIATION,
+        """
+        number = features.std(dim=0, correction=0).mean()
+        return F.pad(features, (0, 1)) + F.pad(number.view(1, 1), (features.shape[1], 0))
+        """,
+        """
+        centred = features - features.mean(dim=0, keepdim=True)
+        number = torch.sqrt(centred.pow(2).mean(dim=0) + 1e-12).sum() / features.shape[1]
+        return torch.hstack([features, number * torch.ones_like(features[:, :1])])
+        """,
+        "return torch.cat([features, features.std(0, unbiased=False).mean().repeat(len(features), 1)], 1)",
+    ],
 }
 D, G = "F.softplus(fake_logits - real_logits).mean()", "F.softplus(real_logits - fake_logits).mean()"
 EPSILON = "torch.rand([len(real)] + [1] * (real.ndim - 1), dtype=real.dtype)"
 POINT = "(epsilon * real + (1 - epsilon) * fake)"
 END = "return (norm - 1).square().mean()"
+ROOT = "(features.var(dim=0, correction=0) + 1e-8).sqrt()"
+COLUMN = "each.mean().expand(len(features), 1)"
+BESIDE = "torch.cat([features, column], dim=1)"
 
 WRONG = [
     # --- relativistic_losses
@@ -400,6 +422,34 @@ WRONG = [
     ("precision", "wrong", "return 0.5"),
     ("precision", "changes its input", "fake.add_(0.1)\n" + PRECISION.strip()),
     ("precision", "borrowed", "return metrics.precision_recall(real, fake, neighbours)[0]"),
+    # --- minibatch_deviation
+    ("minibatch_deviation", "over the features", changed(DEVIATION, "dim=0", "dim=1", COLUMN, "each[:, None]")),
+    ("minibatch_deviation", "over all entries", changed(DEVIATION, "dim=0, ", "")),
+    ("minibatch_deviation", "divided by N - 1", changed(DEVIATION, ", correction=0", "")),
+    ("minibatch_deviation", "divided by N - 1", changed(DEVIATION, ROOT, "features.std(dim=0)")),
+    ("minibatch_deviation", "variance", changed(DEVIATION, ".sqrt()", "")),
+    ("minibatch_deviation", "root of the mean", changed(DEVIATION, " + 1e-8).sqrt()", ").mean().sqrt()")),
+    ("minibatch_deviation", "mean distance", changed(DEVIATION, ROOT, "(features - features.mean(dim=0)).abs()")),
+    ("minibatch_deviation", "sum", changed(DEVIATION, "each.mean()", "each.sum()")),
+    ("minibatch_deviation", "one number a feature", changed(DEVIATION, COLUMN, "each.expand(len(features), -1)")),
+    ("minibatch_deviation", "nothing but the number", changed(DEVIATION, BESIDE, "each.mean()")),
+    ("minibatch_deviation", "nothing but a column", changed(DEVIATION, BESIDE, "column")),
+    ("minibatch_deviation", "in front", changed(DEVIATION, "[features, column]", "[column, features]")),
+    ("minibatch_deviation", "one row more", changed(DEVIATION, BESIDE, "torch.cat([features, each[None]])")),
+    ("minibatch_deviation", "zeros", changed(DEVIATION, BESIDE, "F.pad(features, (0, 1))")),
+    ("minibatch_deviation", "detached", changed(DEVIATION, "column]", "column.detach()]")),
+    (
+        "minibatch_deviation",
+        "detached",
+        changed(DEVIATION, "column]", "torch.full((len(features), 1), each.mean().item())]"),
+    ),
+    ("minibatch_deviation", "no gradient", changed(DEVIATION, BESIDE, BESIDE + ".detach()")),
+    ("minibatch_deviation", "nan for copies", changed(DEVIATION, " + 1e-8", "")),
+    ("minibatch_deviation", "wrong", changed(DEVIATION, "1e-8", "1e-2")),
+    ("minibatch_deviation", "shape", changed(DEVIATION, BESIDE, BESIDE + ".T")),
+    ("minibatch_deviation", "type", "return features.tolist()"),
+    ("minibatch_deviation", "changes its input", "features.data.add_(1)\n" + DEVIATION.strip()),
+    ("minibatch_deviation", "borrowed", "return stable_training.MinibatchDeviation()(features)"),
 ]  # fmt: skip
 
 

@@ -247,14 +247,15 @@ def test_every_image_keeps_its_label_through_the_step():
     model.steps_done = 0  # a step with the penalty
     model.training_step(batch)
     assert [labels.tolist() for labels in model.drawn] == [part.tolist() for part in batch.labels.chunk(3)]
-    # Each critic step judges the real images, the fakes, and for the penalty both at once; the generator's step, fakes.
-    assert [len(images) for images, _ in model.judged] == [4, 4, 8] * 3 + [4]
+    # Each critic step judges real images and fakes, and for the penalty both again; the generator's step, fakes.
+    assert [len(images) for images, _ in model.judged] == [4, 4, 4, 4] * 3 + [4]
     for turn in range(3):
-        real, fake, both = model.judged[3 * turn : 3 * turn + 3]
+        real, fake, real_again, fake_again = model.judged[4 * turn : 4 * turn + 4]
         assert torch.equal(real[0][:, 0, 0, 0], real[1] / 2 - 1), "real images with labels of their own"
         assert torch.equal(fake[1], real[1]), "fakes are judged as what they were ordered as"
-        assert torch.equal(both[1], torch.cat([real[1], real[1]]))
-        assert torch.equal(both[0], torch.cat([real[0], fake[0]]))
+        for again, first in ((real_again, real), (fake_again, fake)):
+            assert torch.equal(again[0], first[0])
+            assert torch.equal(again[1], first[1])
     assert torch.equal(model.judged[-1][1], model.drawn[-1])
 
 

@@ -16,6 +16,8 @@ from course_lib.gan.points import PointGAN, grid, ring
 from course_lib.gan.stable_training import (
     R3GAN,
     WGANGP,
+    BatchDiscriminator,
+    MinibatchDeviation,
     PointR3GAN,
     PointWGAN,
     PointWGANGP,
@@ -524,12 +526,84 @@ def test_a_run_cut_in_two_ends_with_the_same_weights(kind, tmp_path):
 
 def test_the_critic_has_no_batch_norm():
     """A penalty per sample means nothing where one logit depends on the neighbours."""
-    for kind in (WGANGP, R3GAN):
-        critic = kind(size=8, latent=4, width=2).discriminator.double()
-        assert not [layer for layer in critic.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
-        images = randn(3, 1, 8, 8)
-        others = torch.cat([images[:1], randn(2, 1, 8, 8, seed=9)])
-        assert torch.allclose(critic(images)[0], critic(others)[0])
+    critic = WGANGP(size=8, latent=4, width=2).discriminator.double()
+    assert not [layer for layer in critic.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    images = randn(3, 1, 8, 8)
+    others = torch.cat([images[:1], randn(2, 1, 8, 8, seed=9)])
+    assert torch.allclose(critic(images)[0], critic(others)[0])
+
+
+def test_the_paired_discriminator_learns_of_its_company_in_one_number_only():
+    torch.manual_seed(0)
+    critic = R3GAN(size=8, latent=4, width=2).discriminator.double()
+    assert isinstance(critic, BatchDiscriminator)
+    assert not [layer for layer in critic.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    images = randn(3, 1, 8, 8)
+    others = torch.cat([images[:1], 3 * randn(2, 1, 8, 8, seed=9)])
+    assert not torch.allclose(critic(images)[0], critic(others)[0])
+    features, company = critic.body(images), critic.body(others)
+    assert torch.allclose(features[0, :-1], company[0, :-1])
+    assert not torch.allclose(features[0, -1], company[0, -1])
+    with torch.no_grad():
+        critic.to_logit.weight[:, -1] = 0  # deaf to it, each image is judged alone
+    assert torch.allclose(critic(images)[0], critic(others)[0])
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (2, 7), (32, 64)])
+def test_minibatch_deviation_against_loops(shape):
+    features = randn(*shape).requires_grad_()
+    out = MinibatchDeviation()(features)
+    assert out.shape == (shape[0], shape[1] + 1)
+    assert torch.equal(out[:, :-1], features)
+    total = 0.0
+    for column in features.detach().T.tolist():
+        mean = sum(column) / len(column)
+        total += math.sqrt(sum((x - mean) ** 2 for x in column) / len(column) + 1e-8)
+    assert torch.allclose(out[:, -1], torch.full((shape[0],), total / shape[1], dtype=DOUBLE))
+    if shape[0] < 10:
+        assert torch.autograd.gradcheck(MinibatchDeviation(), (features,))
+        assert torch.autograd.gradgradcheck(MinibatchDeviation(), (features,))
+
+
+def test_a_batch_of_copies_has_deviation_zero_and_finite_gradients():
+    image = randn(1, 4)
+    for count in (1, 6):
+        features = image.repeat(count, 1).requires_grad_()
+        out = MinibatchDeviation()(features)
+        assert torch.allclose(out[:, -1], torch.full((count,), 1e-4, dtype=DOUBLE))
+        (gradient,) = torch.autograd.grad(out[:, -1].sum(), features)
+        assert float(gradient.abs().max()) < 1e-9
+
+
+def test_the_paired_penalty_keeps_real_and_fake_batches_apart():
+    """Mixed in one batch, both would see the deviation of the mixture."""
+    torch.manual_seed(0)
+    model = R3GAN(size=8, latent=4, width=2).double()
+    real, fake, labels = randn(6, 1, 8, 8), 0.1 * randn(6, 1, 8, 8, seed=1), torch.zeros(6, dtype=torch.int64)
+    apart = sum(zero_centred_penalty(model.discriminator, images) for images in (real, fake))
+    mixed = 2 * zero_centred_penalty(model.discriminator, torch.cat([real, fake]))
+    assert not torch.allclose(mixed, apart)
+    assert torch.allclose(model.penalty(real, fake, labels), model.gamma * apart)
+
+
+def test_the_deviation_tells_a_collapsed_batch_from_a_varied_one():
+    """Discriminator alone against one image repeated, each copy real: only the company gives it away."""
+    images = noise_images(64).images
+    torch.manual_seed(0)
+    losses = {}
+    for kind in (Discriminator, BatchDiscriminator):
+        judge = kind(1, 8, 2)
+        adam = torch.optim.Adam(judge.parameters(), lr=1e-2)
+        for step in range(300):
+            real = images[torch.randint(64, (16,))]
+            fake = images[step % 64].expand(16, -1, -1, -1)
+            loss = Relativistic.discriminator(judge(real), judge(fake))
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+        losses[kind] = float(loss.detach())
+    assert losses[Discriminator] > 0.5, "image by image a copy of a real image cannot be told"
+    assert losses[BatchDiscriminator] < 0.1
 
 
 def test_a_step_takes_batches_of_the_ring_and_of_images_alike():

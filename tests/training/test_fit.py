@@ -98,9 +98,27 @@ def test_the_average_is_the_one_of_the_formula():
     torch.testing.assert_close(run.model.head.weight, wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_buffers_of_the_average_are_copies():
-    run, model = train(7)
-    assert torch.equal(run.model.body[1].running_mean, model.body[1].running_mean)
+def test_the_running_statistics_are_averaged_with_the_weights_and_counters_copied():
+    seen = []
+
+    class Recording(Tiny):
+        def training_step(self, batch):
+            losses = super().training_step(batch)
+            seen.append((self.body[1].running_mean.clone(), self.body[1].running_var.clone()))
+            return losses
+
+    model = Recording()
+    mean, variance = model.body[1].running_mean.clone(), model.body[1].running_var.clone()
+    run = fit(model, images(), steps=90, device="cpu", view=Bar(silent=True))
+    for step, (new_mean, new_variance) in enumerate(seen, start=1):
+        decay = min(0.9, (1 + step) / (10 + step))
+        mean = decay * mean + (1 - decay) * new_mean
+        variance = decay * variance + (1 - decay) * new_variance
+    norm = run.model.body[1]
+    torch.testing.assert_close(norm.running_mean, mean, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(norm.running_var, variance, rtol=1e-5, atol=1e-6)
+    assert not torch.equal(norm.running_mean, model.body[1].running_mean)
+    assert norm.num_batches_tracked == model.body[1].num_batches_tracked >= 90
 
 
 def steps_until(model, stop, number=signal.SIGINT):
