@@ -4,6 +4,7 @@ Every game has the same two networks, batch, generator steps, cosine decay and m
 game with a discriminator that learns ten times slower than its generator: where collapse comes from.
 
 python benchmarks/modes.py --seeds 0 1 2 3 4 --processes 2 --write
+python benchmarks/modes.py --worlds grid --games wgan_gp r3gan --steps 16000 --processes 2 --write modes_longer
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def main() -> None:
     parser.add_argument("--games", nargs="+", default=list(GAMES))
     parser.add_argument("--worlds", nargs="+", default=list(WORLDS))
     parser.add_argument("--processes", type=int, default=1, help="games at a time, one thread each")
-    parser.add_argument("--write", action="store_true", help="keep the figures for the chapter")
+    parser.add_argument("--write", nargs="?", const="modes", help="keep the figures for the chapter, under this name")
     options = parser.parse_args()
     torch.set_num_threads(1)
     figures: dict[str, dict] = {world: {} for world in options.worlds}
@@ -98,7 +99,7 @@ def main() -> None:
             print(f"{world}, {game}: modes {modes}, near {statistics.mean(near):.1%} {near}", flush=True)
     if options.write:
         command = f"python benchmarks/modes.py {measured.arguments()}"
-        measured.record("modes", command, steps=options.steps, seeds=options.seeds, **figures)
+        measured.record(options.write, command, steps=options.steps, seeds=options.seeds, **figures)
 
 
 if __name__ == "__main__":

@@ -41,11 +41,15 @@ def rows() -> list[tuple[str, str, dict]]:
     for name in ("mnist", "strokes"):
         what = "chapter 7's GAN after {seconds:g} s against a conventional DCGAN loop after {seconds:g} s, data {data}"
         add(f"gan_against_conventional_{name}", what, against)
+    company = "chapter 7's GAN with and without the minibatch deviation, {seconds:g} s each, data {data}"
+    add("minibatch_deviation_strokes", company, deviation)
     for name in ("mnist", "strokes"):
         what = "chapter 8's digits to order, read as ordered after {seconds:g} s, data {data}"
         add(f"conditional_gan_{name}", what, lambda r: percent(r["as_ordered"]))
     for world, count in (("ring", 8), ("grid", 25)):
         add("modes", f"modes covered in the plane, {world} of {count}, five seeds", lambda r, w=world: modes(r[w]))
+    longer = "the same on the grid of 25 with more time, {steps:,} generator steps"
+    add("modes_longer", longer, lambda r: modes(r["grid"]))
     bound = "chapter 10's VAE after {seconds:g} s, data {data}, {protocol}: nats per test image"
     add("vae_mnist", bound, nats)
     for name in ("mnist", "strokes"):
@@ -82,12 +86,19 @@ def against(record: dict) -> str:
     )
 
 
+def deviation(record: dict) -> str:
+    """Fréchet distances with and without, over the seeds."""
+    with_it, without = (record[name]["frechet_distance"] for name in ("with", "without"))
+    spread = f"{min(with_it):.0f} to {max(with_it):.0f} against {min(without):.0f} to {max(without):.0f}"
+    return f"Fréchet distance {spread} (floor {record['floor']:.1f}), {len(with_it)} seeds"
+
+
 def modes(games: dict) -> str:
-    """The fewest modes any seed covered, and the mean share of samples near one, per game."""
+    """The fewest modes any seed covered, and the share of samples near one, mean and worst seed, per game."""
     parts = []
     for name, game in games.items():
-        near = statistics.mean(game["near"])
-        parts.append(f"{name.replace('_', ' ')} {min(game['modes'])} to {max(game['modes'])} ({near:.0%} near one)")
+        covered = f"{name.replace('_', ' ')} {min(game['modes'])} to {max(game['modes'])}"
+        parts.append(f"{covered} ({statistics.mean(game['near']):.1%} near one, worst seed {min(game['near']):.1%})")
     return ", ".join(parts)
 
 
