@@ -10,6 +10,10 @@ from course_lib.measured import measured
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
+def span(values: list[float], digits: int = 0) -> str:
+    return f"{min(values):.{digits}f} to {max(values):.{digits}f}"
+
+
 def percent(values: list[float]) -> str:
     mean = sum(values) / len(values)
     return f"{mean:.2%} ({min(values):.2%} to {max(values):.2%}, {len(values)} seeds)"
@@ -64,15 +68,15 @@ def nats(record: dict) -> str:
     """-ELBO over the seeds, and the tightest bound."""
     elbo, iwae = record["neg_elbo"], record["iwae_500"]
     return (
-        f"-ELBO {statistics.mean(elbo):.2f} ({min(elbo):.2f} to {max(elbo):.2f}, {len(elbo)} seeds); "
-        f"K = 500 bound {statistics.mean(iwae):.2f} ({min(iwae):.2f} to {max(iwae):.2f})"
+        f"-ELBO {statistics.mean(elbo):.2f} ({span(elbo, 2)}, {len(elbo)} seeds); "
+        f"K = 500 bound {statistics.mean(iwae):.2f} ({span(iwae, 2)})"
     )
 
 
 def contest(record: dict) -> str:
     """Fréchet distance of each, and their floor."""
     distances = {name: figures["frechet_distance"] for name, figures in record["contestants"].items()}
-    ranges = [f"{name} {min(values):.0f} to {max(values):.0f}" for name, values in distances.items()]
+    ranges = [f"{name} {span(values)}" for name, values in distances.items()]
     return f"{', '.join(ranges)} (floor {record['floor']:.1f}), {len(distances['vae'])} seeds"
 
 
@@ -81,23 +85,23 @@ def against(record: dict) -> str:
     ours, theirs = record["frechet_distance"], record["conventional_frechet_distance"]
     ratio = record["ratio"]
     return (
-        f"Fréchet distance {min(ours):.0f} to {max(ours):.0f} against {min(theirs):.0f} to {max(theirs):.0f} "
-        f"(floor {record['floor']:.1f}): {min(ratio):.0f} to {max(ratio):.0f} times lower, {len(ratio)} seeds"
+        f"Fréchet distance {span(ours)} against {span(theirs)} "
+        f"(floor {record['floor']:.1f}): {span(ratio)} times lower, {len(ratio)} seeds"
     )
 
 
 def deviation(record: dict) -> str:
     """Fréchet distances with and without, over the seeds."""
     with_it, without = (record[name]["frechet_distance"] for name in ("with", "without"))
-    spread = f"{min(with_it):.0f} to {max(with_it):.0f} against {min(without):.0f} to {max(without):.0f}"
-    return f"Fréchet distance {spread} (floor {record['floor']:.1f}), {len(with_it)} seeds"
+    distances = f"{span(with_it)} against {span(without)}"
+    return f"Fréchet distance {distances} (floor {record['floor']:.1f}), {len(with_it)} seeds"
 
 
 def modes(games: dict) -> str:
     """The fewest modes any seed covered, and the share of samples near one, mean and worst seed, per game."""
     parts = []
     for name, game in games.items():
-        covered = f"{name.replace('_', ' ')} {min(game['modes'])} to {max(game['modes'])}"
+        covered = f"{name.replace('_', ' ')} {span(game['modes'])}"
         parts.append(f"{covered} ({statistics.mean(game['near']):.1%} near one, worst seed {min(game['near']):.1%})")
     return ", ".join(parts)
 

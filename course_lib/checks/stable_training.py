@@ -14,8 +14,6 @@ from course_lib.metrics import quality
 
 CHAPTER = "07_stable_training"
 DOUBLE = torch.float64
-
-
 BORROWED = "your code calls course_lib's own version: write it out"
 
 

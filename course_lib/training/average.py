@@ -29,14 +29,12 @@ class MovingAverage:
     def update(self, model: nn.Module) -> None:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        ours, theirs = dict(self.model.named_parameters()), dict(model.named_parameters())
+        ours, theirs = (dict([*m.named_parameters(), *m.named_buffers()]) for m in (self.model, model))
         if ours.keys() != theirs.keys():
             raise CourseError(
-                f"model: its parameters differ from the averaged ones in {sorted(ours.keys() ^ theirs.keys())}"
+                f"model: its tensors differ from the averaged ones in {sorted(ours.keys() ^ theirs.keys())}"
             )
-        for name, buffer in self.model.named_buffers():
-            ours[name], theirs[name] = buffer, model.get_buffer(name)
         smooth = [name for name in ours if ours[name].is_floating_point()]
         torch._foreach_lerp_([ours[name] for name in smooth], [theirs[name].detach() for name in smooth], 1 - decay)
-        for name in ours.keys() - set(smooth):
+        for name in ours.keys() - smooth:
             ours[name].copy_(theirs[name])

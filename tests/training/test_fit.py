@@ -80,43 +80,38 @@ def test_the_run_returns_the_average_and_the_model_stays_raw():
     assert not torch.equal(run.model.head.weight, model.head.weight)
 
 
-def test_the_average_is_the_one_of_the_formula():
+def averaged_by_hand(*names):
+    """A run of 90 steps, its raw model, and the average that the formula gives for the tensors named."""
     seen = []
+
+    def look(model):
+        return {name: model.state_dict()[name].clone() for name in names}
 
     class Recording(Tiny):
         def training_step(self, batch):
             losses = super().training_step(batch)
-            seen.append(self.head.weight.detach().clone())
+            seen.append(look(self))
             return losses
 
     model = Recording()
-    wanted = model.head.weight.detach().clone()
+    wanted = look(model)
     run = fit(model, images(), steps=90, device="cpu", view=Bar(silent=True))
-    for step, weight in enumerate(seen, start=1):
+    for step, state in enumerate(seen, start=1):
         decay = min(0.9, (1 + step) / (10 + step))  # 0.9 takes over at step 80
-        wanted = decay * wanted + (1 - decay) * weight
-    torch.testing.assert_close(run.model.head.weight, wanted, rtol=1e-5, atol=1e-6)
+        wanted = {name: decay * wanted[name] + (1 - decay) * state[name] for name in names}
+    return run, model, wanted
+
+
+def test_the_average_is_the_one_of_the_formula():
+    run, _, wanted = averaged_by_hand("head.weight")
+    torch.testing.assert_close(run.model.head.weight, wanted["head.weight"], rtol=1e-5, atol=1e-6)
 
 
 def test_the_running_statistics_are_averaged_with_the_weights_and_counters_copied():
-    seen = []
-
-    class Recording(Tiny):
-        def training_step(self, batch):
-            losses = super().training_step(batch)
-            seen.append((self.body[1].running_mean.clone(), self.body[1].running_var.clone()))
-            return losses
-
-    model = Recording()
-    mean, variance = model.body[1].running_mean.clone(), model.body[1].running_var.clone()
-    run = fit(model, images(), steps=90, device="cpu", view=Bar(silent=True))
-    for step, (new_mean, new_variance) in enumerate(seen, start=1):
-        decay = min(0.9, (1 + step) / (10 + step))
-        mean = decay * mean + (1 - decay) * new_mean
-        variance = decay * variance + (1 - decay) * new_variance
+    run, model, wanted = averaged_by_hand("body.1.running_mean", "body.1.running_var")
     norm = run.model.body[1]
-    torch.testing.assert_close(norm.running_mean, mean, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(norm.running_var, variance, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(norm.running_mean, wanted["body.1.running_mean"], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(norm.running_var, wanted["body.1.running_var"], rtol=1e-5, atol=1e-6)
     assert not torch.equal(norm.running_mean, model.body[1].running_mean)
     assert norm.num_batches_tracked == model.body[1].num_batches_tracked >= 90
 
