@@ -2,131 +2,99 @@
 
 from __future__ import annotations
 
+import dis
 import functools
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from types import FunctionType
+from pathlib import Path
+from types import FunctionType, TracebackType
 from typing import Any
 from unittest import mock
 
 import torch
 from torch import Tensor
 
-from course_lib.checks import progress
+from course_lib.checks import progress, surroundings
+from course_lib.checks.compare import compare, expect_tensor, same  # noqa: F401 (until all checks are data)
+from course_lib.checks.guard import Forbidden, Guarded, TooSlow
+from course_lib.checks.verdict import NotSolvedYet, WrongAnswer, told
 
 REGISTRY: dict[str, list[Exercise]] = {}  # chapter -> its exercises, in the order of the notebook
-
-
-class NotSolvedYet(NotImplementedError):
-    """The stub is still there. Shown as one line, without a traceback; a grader counts it as no points."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
-
-
-class WrongAnswer(AssertionError):
-    """The answer was recognised as wrong. `name` is the misconception, or "wrong" when it has none."""
-
-    def __init__(self, name: str, message: str):
-        super().__init__(message)
-        self.name = name
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
+NOTHING = Forbidden()
+FOREIGN = tuple({str(Path(__file__).parents[1]), *sysconfig.get_paths().values()})  # code that is not the learner's
 
 
 class Exercise:
     """A check with its place in the course. Call it with the learner's answer."""
 
-    def __init__(self, chapter: str, body: Callable[..., None]):
-        self.chapter, self.name, self.body = chapter, body.__name__, body
-        functools.update_wrapper(self, body)
+    def __init__(self, chapter: str, name: str, body: Callable[..., None], forbidden: Forbidden):
+        self.chapter, self.name, self.body, self.forbidden = chapter, name, body, forbidden
+        functools.update_wrapper(self, body, updated=())
 
     def __call__(self, *answer: Any) -> None:
         """Print "solved", or raise NotSolvedYet or WrongAnswer with one line."""
+        guarded = [Guarded(one, self.forbidden) if callable(one) else one for one in answer]
         try:
-            self.body(*answer)
+            with surroundings.kept():
+                self.body(*guarded)
         except WrongAnswer as wrong:
             raise WrongAnswer(wrong.name, f"✗ {self.name}: {wrong}") from None
-        except NotImplementedError:
-            raise NotSolvedYet(f"… {self.name}: not solved yet") from None
-        except Exception as error:
+        except TooSlow as slow:
+            raise WrongAnswer("never ends", f"✗ {self.name}: {slow}") from None
+        except (Exception, SystemExit) as error:
+            if is_stub(error):
+                raise NotSolvedYet(f"… {self.name}: not solved yet") from None
+            if all(one.raised is not error for one in guarded if isinstance(one, Guarded)):
+                words = "what your function returned cannot be compared with what was expected"
+                raise WrongAnswer("type", f"✗ {self.name}: {words}. {where(error)}") from error
             raise WrongAnswer("stopped", f"✗ {self.name}: your code stopped. {where(error)}") from error
         progress.record(self.chapter, self.name)
         print(f"✓ {self.name}: solved")
 
 
-def exercise(chapter: str) -> Callable[[Callable[..., None]], Exercise]:
-    """Decorator: turns a function that raises WrongAnswer into the check of an exercise of `chapter`."""
+def exercise(chapter: str, name: str = "", forbidden: Forbidden = NOTHING) -> Callable[[Callable], Exercise]:
+    """Makes a check of an exercise of `chapter`: from a `Formula`, which needs a name, or as a decorator of a function
+    that raises WrongAnswer.
+    """
 
     def wrap(body: Callable[..., None]) -> Exercise:
-        made = Exercise(chapter, body)
+        made = Exercise(chapter, name or body.__name__, body, forbidden)
         REGISTRY.setdefault(chapter, []).append(made)
         return made
 
     return wrap
 
 
-def where(error: Exception) -> str:
-    """The error in one line, with the last line of the learner's own code that led to it."""
-    own = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if "course_lib" not in f.filename and "site-packages" not in f.filename
-    ]
-    place = f" in line {own[-1].lineno}, `{own[-1].line}`" if own and own[-1].line else ""
-    words = " ".join(str(error).split())
-    return f"{type(error).__name__}{place}: {words[:200]}"
-
-
-def expect_tensor(got: Any, wanted: Tensor, what: str) -> None:
-    """The right type and shape, before anybody compares numbers."""
-    if not isinstance(got, Tensor):
-        raise WrongAnswer("type", f"{what} is a {type(got).__name__}, expected a tensor")
-    if got.shape != wanted.shape:
-        raise WrongAnswer("shape", f"{what} has shape {list(got.shape)}, expected {list(wanted.shape)}")
-    if not got.isfinite().all():
-        raise WrongAnswer("nan", f"{what} holds NaN or infinite values")
-
-
-def same(got: Any, wanted: Any, tolerance: float = 1e-6) -> bool:
-    """Equal shape and, within `tolerance` relative to the largest value wanted, equal numbers."""
-    if isinstance(wanted, tuple):
-        return isinstance(got, tuple | list) and len(got) == len(wanted) and all(map(same, got, wanted))
-    if not isinstance(wanted, Tensor):
-        return not isinstance(got, Tensor) and got == wanted
-    if not isinstance(got, Tensor) or got.shape != wanted.shape:
+def is_stub(error: BaseException) -> bool:
+    """Whether the learner's own `raise NotImplementedError` speaks. Torch raises this error too, for ordinary slips."""
+    if not isinstance(error, NotImplementedError):
         return False
-    if torch.equal(got, wanted):
-        return True  # equal infinities too
-    scale = max(float(wanted.detach().abs().max()), 1e-12) if wanted.numel() else 1.0
-    return (
-        bool((got.detach().double() - wanted.detach().double()).abs().max() <= tolerance * scale)
-        if wanted.numel()
-        else True
-    )
+    last = last_step(error.__traceback__)
+    if last is None or is_foreign(last.tb_frame.f_code.co_filename):
+        return False
+    return dis.opname[last.tb_frame.f_code.co_code[last.tb_lasti]] == "RAISE_VARARGS"
 
 
-def compare(got: Any, wanted: Any, what: str, mistakes: dict[str, tuple[Any, str]], tolerance: float = 1e-6) -> None:
-    """Pass when `got` is right; otherwise name the mistake it comes from.
+def last_step(trace: TracebackType | None) -> TracebackType | None:
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace
 
-    mistakes  name -> (what that misconception would have given, what to tell the learner)
-    Compare on inputs where every mistake gives another result than the right answer: a mistake whose result happens to
-    be right on this input is skipped.
-    """
-    if same(got, wanted, tolerance):
-        return
-    for name, (result, message) in mistakes.items():
-        if not same(result, wanted, tolerance) and same(got, result, tolerance):
-            raise WrongAnswer(name, message)
-    if isinstance(wanted, Tensor):
-        expect_tensor(got, wanted, what)
-        off = float((got.detach().double() - wanted.detach().double()).abs().max())
-        raise WrongAnswer(
-            "wrong", f"{what} has the right shape, but differs from the expected values by up to {off:.3g}"
-        )
-    raise WrongAnswer("wrong", f"{what} is {got!r}, expected {wanted!r}")
+
+def is_foreign(filename: str) -> bool:
+    return filename.startswith(FOREIGN)
+
+
+def where(error: BaseException) -> str:
+    """The error in one line, with the last line of the learner's own code that led to it."""
+    own = [f for f in traceback.extract_tb(error.__traceback__) if not is_foreign(f.filename)]
+    place = f" in line {own[-1].lineno}, `{own[-1].line}`" if own and own[-1].line else ""
+    return f"{type(error).__name__}{place}: {told(error)}"
+
+
+# --- until all checks are data ---
 
 
 def untouched(before: Tensor, after: Tensor, what: str) -> None:
@@ -167,6 +135,6 @@ def closed(message: str, *functions: FunctionType) -> Iterator[None]:
 
 def refuse(*arguments: object, message: str, **options: object) -> None:
     """The code of a closed function. It runs among the names of that function's module, so it brings its own."""
-    from course_lib.checks.core import WrongAnswer
+    from course_lib.checks.verdict import WrongAnswer
 
     raise WrongAnswer("borrowed", message)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from course_lib.checks.compare import TOLERANCE
 from course_lib.checks.core import WrongAnswer, compare, exercise, expect_tensor, same, untouched, withheld
+from course_lib.checks.formula import Case, Formula, normal
+from course_lib.checks.guard import Forbidden, Guarded
+from course_lib.checks.spies import Spy, SpyBroke, Traces, with_numbers
 
 CHAPTER = "06_dcgan"
 
@@ -112,42 +118,22 @@ def count_mistakes(n: int, kernel: int, stride: int, padding: int, case: str) ->
 # Exercise 2: batch_norm
 # ---------------------------------------------------------------------------------------------------------------------
 
-BATCHES = [((3, 4, 5, 2), 1e-5), ((2, 3, 4, 6), 0.5), ((5, 2, 1, 3), 0.8)]  # [N, C, H, W] and eps
-NORMS = [
-    f"torch.{name}"
-    for name in (
-        *("batch_norm", "native_batch_norm", "group_norm", "layer_norm", "instance_norm"),
-        *(f"nn.functional.{kind}_norm" for kind in ("batch", "group", "layer", "instance")),
-    )
+BATCHES = [  # [N, C, H, W], eps, the size of the numbers, their distance from 0
+    ((3, 4, 5, 2), 1e-5, 1, 0),
+    ((2, 3, 4, 6), 0.5, 1, 0),
+    ((5, 2, 1, 3), 0.8, 0.3, 0),
+    ((4, 2, 3, 3), 1e-5, 1, 1e5),
 ]
+NORMS = Forbidden("your code calls a normalisation of torch's: write it out, from mean, square and sqrt", ("*_norm*",))
 
 
-@exercise(CHAPTER)
-def batch_norm(answer: Callable) -> None:
-    """answer(x [N, C, H, W], gamma [C], beta [C], eps) -> [N, C, H, W], normalised over the batch."""
-    generator = torch.Generator().manual_seed(6)
-    with withheld("your code calls a normalisation of torch's: write it out, from mean, square and sqrt", *NORMS):
-        for shape, eps in BATCHES:
-            x, gamma, beta = features(shape, generator)
-            inputs = [t.clone().requires_grad_() for t in (x, gamma, beta)]
-            with torch.enable_grad():
-                got = answer(*inputs, eps)
-            for before, after, name in zip((x, gamma, beta), inputs, ("x", "gamma", "beta"), strict=True):
-                untouched(before, after.detach(), name)
-            leaves = [t.clone().requires_grad_() for t in (x, gamma, beta)]
-            compare(got, normalised(x, gamma, beta, eps), "your result", norm_mistakes(x, gamma, beta, eps))
-            norm_gradient(got, inputs, leaves, eps, generator)
-
-
-def features(shape: tuple[int, ...], generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def maps(generator: torch.Generator) -> Iterator[Case]:
     """Feature maps whose images and channels differ in mean and size."""
 
-    def normal(*size: int) -> Tensor:
-        return torch.randn(size, generator=generator, dtype=torch.float64)
-
-    N, C, _, _ = shape
-    x = normal(*shape) * (1 + normal(1, C, 1, 1).abs()) + 2 * normal(1, C, 1, 1) + normal(N, 1, 1, 1)
-    return x, 1 + normal(C), normal(C)
+    for (N, C, H, W), eps, size, away in BATCHES:
+        of_channel, of_image = normal(generator, 2, 1, C, 1, 1), normal(generator, N, 1, 1, 1)
+        x = normal(generator, N, C, H, W) * (1 + of_channel[0].abs()) + 2 * of_channel[1] + of_image
+        yield {"x": size * x + away, "gamma": 1 + normal(generator, C), "beta": normal(generator, C), "eps": eps}
 
 
 def normalised(
@@ -155,129 +141,135 @@ def normalised(
     gamma: Tensor,
     beta: Tensor,
     eps: float,
+    *,
     axes: tuple[int, ...] = (0, 2, 3),
     correction: int = 0,
     root: Callable[[Tensor, float], Tensor] = lambda variance, eps: (variance + eps).sqrt(),
     centred: bool = True,
     constant: str = "",
+    spread: Callable | None = None,
 ) -> Tensor:
     """Batch normalisation; the options are what the mistakes change."""
     mean = x.mean(dim=axes, keepdim=True)
     distance = x - (mean.detach() if "mean" in constant else mean)
     number = max(x.numel() // mean.numel() - correction, 1)
     variance = distance.square().sum(dim=axes, keepdim=True) / number
+    variance = spread(x, axes) if spread else variance
     variance = variance.detach() if "variance" in constant else variance
     return gamma[:, None, None] * (distance if centred else x) / root(variance, eps) + beta[:, None, None]
 
 
-def norm_mistakes(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> dict[str, tuple[Tensor, str]]:
-    """What each misconception would give."""
+def but(**change: Any) -> Callable:
+    return partial(normalised, **change)
 
-    def with_(**options: object) -> Tensor:
-        return normalised(x, gamma, beta, eps, **options)
 
-    one, zero = torch.ones_like(gamma), torch.zeros_like(beta)
-    running = (
-        gamma[:, None, None]
-        * (x - 0.1 * x.mean(dim=(0, 2, 3), keepdim=True))
-        / (0.9 + 0.1 * x.var(dim=(0, 2, 3), keepdim=True) + eps).sqrt()
-        + beta[:, None, None]
+def running(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> Tensor:
+    mean, variance = 0.1 * x.mean((0, 2, 3), keepdim=True), 0.9 + 0.1 * x.var((0, 2, 3), keepdim=True)
+    return gamma[:, None, None] * (x - mean) / (variance + eps).sqrt() + beta[:, None, None]
+
+
+def unshaped(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> Tensor:
+    return gamma * normalised(x, torch.ones_like(gamma), torch.zeros_like(beta), eps) + beta
+
+
+CONSTANT = "right numbers, but to the gradient your {} is a constant: no .detach(), .item() or no_grad around it"
+batch_norm = exercise(CHAPTER, "batch_norm", NORMS)(
+    Formula(
+        normalised,
+        maps,
+        leaves=("x", "gamma", "beta"),
+        wrong={
+            "per image and channel": (
+                but(axes=(2, 3)),
+                "you normalise each image by itself (dim=(2, 3)): the mean runs over all images of the batch too, "
+                "dim=(0, 2, 3)",
+            ),
+            "per image": (
+                but(axes=(1, 2, 3)),
+                "you normalise each image over its channels: each channel gets its own mean, over dim=(0, 2, 3)",
+            ),
+            "per pixel": (
+                but(axes=(0,)),
+                "you normalise each pixel by itself (dim=0): the mean of a channel runs over its pixels too, "
+                "dim=(0, 2, 3)",
+            ),
+            "one mean for all channels": (
+                but(axes=(0, 1, 2, 3)),
+                "one mean and one variance for all channels: each channel gets its own, over dim=(0, 2, 3)",
+            ),
+            "over the channels": (
+                but(axes=(1,)),
+                "you normalise over the channels (dim=1): that is the one axis to keep; use dim=(0, 2, 3)",
+            ),
+            "unbiased variance": (
+                but(correction=1),
+                "your variance divides by one less than the number of values: divide by the number, correction=0",
+            ),
+            "eps outside the root": (
+                but(root=lambda variance, eps: variance.sqrt() + eps),
+                "you add eps to the root: it goes under it, sqrt(variance + eps)",
+            ),
+            "eps forgotten": (
+                but(root=lambda variance, eps: variance.sqrt()),
+                "eps = {eps} has no effect in your code: divide by sqrt(variance + eps)",
+            ),
+            "eps fixed": (
+                but(root=lambda variance, eps: (variance + 1e-5).sqrt()),
+                "you use 0.00001 whatever eps is: here it is {eps}",
+            ),
+            "eps as a floor": (
+                but(root=lambda variance, eps: variance.clamp(min=eps).sqrt()),
+                "you use eps as a floor, clamp(min=eps): it is added, sqrt(variance + eps)",
+            ),
+            "no root": (
+                but(root=lambda variance, eps: variance + eps),
+                "you divide by the variance: divide by its square root, the standard deviation",
+            ),
+            "multiplied by the root": (
+                but(root=lambda variance, eps: 1 / (variance + eps).sqrt()),
+                "you multiply by the standard deviation: divide by it",
+            ),
+            "difference of squares": (
+                lambda x, gamma, beta, eps: normalised(
+                    x, gamma, beta, eps, spread=lambda x, dim: x.square().mean(dim, True) - x.mean(dim, True).square()
+                ),
+                "the mean of the squares minus the square of the mean loses its digits where numbers are far from 0: "
+                "subtract the mean before you square",
+            ),
+            "mean not subtracted": (but(centred=False), "the mean is still there: subtract it before you divide"),
+            "gamma and beta forgotten": (
+                lambda x, gamma, beta, eps: normalised(x, torch.ones_like(gamma), torch.zeros_like(beta), eps),
+                "gamma and beta have no effect in your code: multiply by gamma and add beta at the end",
+            ),
+            "gamma and beta swapped": (
+                lambda x, gamma, beta, eps: normalised(x, beta, gamma, eps),
+                "gamma and beta are swapped: gamma multiplies, beta is added",
+            ),
+            "beta scaled too": (
+                lambda x, gamma, beta, eps: normalised(x, gamma, gamma * beta, eps),
+                "beta is multiplied by gamma in your code: first multiply, then add beta",
+            ),
+            "gamma along the width": (
+                unshaped,
+                "gamma and beta, [C], meet the last axis of x, which is its width: turn them into [C, 1, 1] with "
+                "[:, None, None]",
+            ),
+            "running statistics": (
+                running,
+                "you mix mean 0 and variance 1 into the statistics: that is the running average of eval mode; in train "
+                "mode the batch's own count",
+            ),
+            "momentum for eps": (
+                lambda x, gamma, beta, eps: normalised(x, gamma, beta, 0.1),
+                "you add 0.1 to the variance: that is torch's momentum, not eps",
+            ),
+            **{
+                f"constant {what}": (but(constant=what), CONSTANT.format(what))
+                for what in ("mean", "variance", "mean and variance")
+            },
+        },
     )
-    return {
-        "per image and channel": (
-            with_(axes=(2, 3)),
-            "you normalise each image by itself (dim=(2, 3)): the mean runs over all images of the batch too, "
-            "dim=(0, 2, 3)",
-        ),
-        "per image": (
-            with_(axes=(1, 2, 3)),
-            "you normalise each image over its channels: each channel gets its own mean, over dim=(0, 2, 3)",
-        ),
-        "per pixel": (
-            with_(axes=(0,)),
-            "you normalise each pixel by itself (dim=0): the mean of a channel runs over its pixels too, dim=(0, 2, 3)",
-        ),
-        "one mean for all channels": (
-            with_(axes=(0, 1, 2, 3)),
-            "one mean and one variance for all channels: each channel gets its own, over dim=(0, 2, 3)",
-        ),
-        "over the channels": (
-            with_(axes=(1,)),
-            "you normalise over the channels (dim=1): that is the one axis to keep; use dim=(0, 2, 3)",
-        ),
-        "unbiased variance": (
-            with_(correction=1),
-            "your variance divides by one less than the number of values: divide by the number, correction=0",
-        ),
-        "eps outside the root": (
-            with_(root=lambda variance, eps: variance.sqrt() + eps),
-            "you add eps to the root: it goes under it, sqrt(variance + eps)",
-        ),
-        "eps forgotten": (
-            with_(root=lambda variance, eps: variance.sqrt()),
-            f"eps = {eps} has no effect in your code: divide by sqrt(variance + eps)",
-        ),
-        "eps fixed": (
-            with_(root=lambda variance, eps: (variance + 1e-5).sqrt()),
-            f"you use 0.00001 whatever eps is: here it is {eps}",
-        ),
-        "no root": (
-            with_(root=lambda variance, eps: variance + eps),
-            "you divide by the variance: divide by its square root, the standard deviation",
-        ),
-        "multiplied by the root": (
-            with_(root=lambda variance, eps: 1 / (variance + eps).sqrt()),
-            "you multiply by the standard deviation: divide by it",
-        ),
-        "mean not subtracted": (with_(centred=False), "the mean is still there: subtract it before you divide"),
-        "gamma and beta forgotten": (
-            normalised(x, one, zero, eps),
-            "gamma and beta have no effect in your code: multiply by gamma and add beta at the end",
-        ),
-        "gamma and beta swapped": (
-            normalised(x, beta, gamma, eps),
-            "gamma and beta are swapped: gamma multiplies, beta is added",
-        ),
-        "beta scaled too": (
-            normalised(x, gamma, gamma * beta, eps),
-            "beta is multiplied by gamma in your code: first multiply, then add beta",
-        ),
-        "running statistics": (
-            running,
-            "you mix mean 0 and variance 1 into the statistics: that is the running average of eval mode; in train "
-            "mode the batch's own count",
-        ),
-        "momentum for eps": (
-            normalised(x, gamma, beta, 0.1),
-            "you add 0.1 to the variance: that is torch's momentum, not eps",
-        ),
-    }
-
-
-def norm_gradient(
-    got: Tensor, inputs: list[Tensor], leaves: list[Tensor], eps: float, generator: torch.Generator
-) -> None:
-    if not got.requires_grad:
-        raise WrongAnswer("no gradient", "right numbers, but no gradient gets through: leave out .detach() and no_grad")
-    direction = torch.randn(got.shape, generator=generator, dtype=torch.float64)
-
-    def gradients(constant: str = "") -> tuple[Tensor, ...]:
-        with torch.enable_grad():
-            return torch.autograd.grad(normalised(*leaves, eps, constant=constant), leaves, direction)
-
-    found = torch.autograd.grad(got, inputs, direction, allow_unused=True)
-    for name, gradient in zip(("x", "gamma", "beta"), found, strict=True):
-        if gradient is None:
-            raise WrongAnswer("no gradient", f"right numbers, but no gradient reaches {name}")
-    mistakes = {
-        f"constant {what}": (
-            gradients(what)[0],
-            f"right numbers, but to the gradient your {what} is a constant: no .detach(), .item() or no_grad around it",
-        )
-        for what in ("mean", "variance", "mean and variance")
-    }
-    for name, mine, right in zip(("x", "gamma", "beta"), found, gradients(), strict=True):
-        compare(mine, right, f"the gradient for {name}", mistakes if name == "x" else {})
+)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -285,31 +277,10 @@ def norm_gradient(
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-class Brush(nn.Module):
-    """A small generator that notes how it was called, and fails when told to."""
-
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 6), nn.BatchNorm1d(6), nn.Dropout(0.5)
-        ).double()
-        self.calls: list[tuple[bool, bool, int]] = []  # mode, gradients on, rows
-        self.breaks = False
-
-    def forward(self, noise: Tensor) -> Tensor:
-        self.calls.append((any(m.training for m in self.modules()), torch.is_grad_enabled(), len(noise)))
-        if self.breaks:
-            raise ValueError("the brush broke")
-        return self.layers(noise)
-
-
-def brush(generator: torch.Generator) -> Brush:
+def brush(generator: torch.Generator) -> Spy:
     """A generator with statistics of its own and one frozen parameter; in train mode, its first norm in eval mode."""
-    with torch.random.fork_rng(devices=[]):  # the learner's random numbers stay as they are
-        made = Brush()
-    with torch.no_grad():
-        for tensor in (*made.parameters(), *(b for b in made.buffers() if b.is_floating_point())):
-            tensor.copy_(torch.rand(tensor.shape, generator=generator, dtype=torch.float64) + 0.5)
+    inner = nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6), nn.Dropout(0.5))  # modes count in every depth
+    made = with_numbers(Spy(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), inner), generator)
     made.train()
     made.layers[1].eval()
     made.layers[0].bias.requires_grad_(False)
@@ -320,109 +291,63 @@ def brush(generator: torch.Generator) -> Brush:
 def sample(answer: Callable) -> None:
     """answer(generator, noise [N, D]) -> images, in eval mode, without gradients, leaving no trace."""
     generator = torch.Generator().manual_seed(5)
-    grad_before = torch.is_grad_enabled()
-    try:
-        for mixed in (False, True):
-            one_sample(answer, brush(generator), torch.randn(5, 3, generator=generator, dtype=torch.float64), mixed)
-        broken(answer, brush(generator), torch.randn(4, 3, generator=generator, dtype=torch.float64))
-    finally:
-        torch.set_grad_enabled(grad_before)
+    for mixed in (False, True):
+        one_sample(answer, brush(generator), normal(generator, 5, 3), mixed)
+    broken(answer, brush(generator), normal(generator, 4, 3))
+    with torch.no_grad():  # the mode there was, not always on
+        answer(brush(generator), normal(generator, 4, 3))
 
 
-def one_sample(answer: Callable, network: Brush, noise: Tensor, mixed: bool) -> None:
+def one_sample(answer: Callable, network: Spy, noise: Tensor, mixed: bool) -> None:
     if not mixed:
         network.eval()
-    modes, asks = modes_of(network), [w.requires_grad for w in network.parameters()]
-    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    with torch.no_grad():
-        reference = network.eval()(noise)
-        for module, mode in zip(network.modules(), modes, strict=True):
-            module.training = mode
+    traces = Traces(network, "the generator")
+    with traces.in_eval_mode():
+        reference = network(noise)
     network.calls.clear()
-    before = noise.clone()
-    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+    with torch.enable_grad():
         torch.manual_seed(0)  # dropout, where it is left on
         got = answer(network, noise)
-        grad_after = torch.is_grad_enabled()
-    untouched(before, noise, "noise")
-    if not network.calls:
+    calls = network.calls
+    if not calls:
         raise WrongAnswer(
             "not drawn",
             "the generator you were given was never called (a copy does not count): images = generator(noise)",
         )
-    if any(training for training, _, _ in network.calls):
+    if any(call.training for call in calls):
         raise WrongAnswer(
             "train mode",
             "the generator drew in train mode, so an image depends on its company: call generator.eval() first",
         )
-    if len(network.calls) > 1:
-        raise WrongAnswer("several calls", f"the generator was called {len(network.calls)} times: once, with all noise")
+    if len(calls) > 1:
+        raise WrongAnswer("several calls", f"the generator was called {len(calls)} times: once, with all noise")
     if got is None:
         raise WrongAnswer("nothing returned", "you return nothing: return the images")
     if isinstance(got, Tensor) and got.requires_grad:
         raise WrongAnswer(
             "keeps the graph", "your images carry gradients: call the generator inside `with torch.no_grad():`"
         )
-    if network.calls[0][1]:
+    if calls[0].gradients:
         raise WrongAnswer(
             "graph built for nothing",
             "gradients were on while the generator drew, and thrown away after: use `with torch.no_grad():`",
         )
-    if not grad_after:
-        raise WrongAnswer(
-            "gradients stay off",
-            "after your function gradients are off for everybody: use `with torch.no_grad():`, which ends by itself",
-        )
     expect_tensor(got, reference, "your result")
-    compare(got, reference, "your result", {})
-    no_trace(network, modes, asks, state)
+    compare(got, reference, "your result", {}, TOLERANCE)
+    traces.refuse()
 
 
-def modes_of(network: nn.Module) -> list[bool]:
-    return [module.training for module in network.modules()]
-
-
-def no_trace(network: Brush, modes: list[bool], asks: list[bool], state: dict[str, Tensor]) -> None:
-    after = modes_of(network)
-    if after != modes:
-        if not any(after):
-            raise WrongAnswer(
-                "left in eval mode", "the generator came in train mode and is in eval mode now: restore its mode"
-            )
-        if all(after) and not any(modes):
-            raise WrongAnswer(
-                "always train mode",
-                "the generator came in eval mode and is in train mode now: restore the mode it had, not train mode",
-            )
-        raise WrongAnswer(
-            "submodules forgotten",
-            "a batch norm that came in eval mode is in train mode now: generator.train() changes all submodules, so "
-            "note and restore the mode of each",
-        )
-    if [weights.requires_grad for weights in network.parameters()] != asks:
-        raise WrongAnswer(
-            "requires_grad changed",
-            "a parameter's requires_grad is not what it was: leave the parameters alone, torch.no_grad is enough",
-        )
-    changed = [name for name, tensor in network.state_dict().items() if not torch.equal(tensor, state[name])]
-    if changed:
-        raise WrongAnswer("model changed", f"{changed[0]} was changed by drawing: sampling may not change the model")
-
-
-def broken(answer: Callable, network: Brush, noise: Tensor) -> None:
+def broken(answer: Guarded, network: Spy, noise: Tensor) -> None:
     """The generator raises: the error must come out, the modes must be back."""
-    modes, network.breaks = modes_of(network), True
+    traces, network.breaks = Traces(network), True
     try:
         with torch.enable_grad():
-            try:
-                answer(network, noise)
-            finally:
-                grad_after = torch.is_grad_enabled()
-    except ValueError:
+            answer(network, noise)
+    except SpyBroke:
         pass
     else:
         raise WrongAnswer("error swallowed", "the generator raised an error and your function hid it: let it come out")
-    if modes_of(network) != modes or not grad_after:
+    if traces.modes_now() != traces.modes or answer.left:
         raise WrongAnswer(
             "not restored after an error",
             "when the generator raises an error its modes are not restored: put the restoring into `finally:`",

@@ -210,7 +210,7 @@ WRONG = [
     ("linear_autoencoder", "wrong", changed(LINEAR, "rows.T", "rows.T * 1.01")),
     ("reparameterise", "no noise", "return mean"),
     ("reparameterise", "no noise", "return mean + 0 * log_variance"),
-    ("reparameterise", "same noise every time", "torch.manual_seed(0)\n" + DRAW.strip()),
+    ("reparameterise", "sets the seed", "torch.manual_seed(0)\n" + DRAW.strip()),
     (
         "reparameterise",
         "same noise every time",

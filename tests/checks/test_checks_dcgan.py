@@ -79,10 +79,10 @@ RIGHT = {
         """,
         """
         columns = x.transpose(0, 1).flatten(1)
-        mean = columns.mean(1)
-        var = (columns ** 2).mean(1) - mean ** 2
-        scale = gamma / (var + eps) ** 0.5
-        return torch.einsum("nchw,c->nchw", x, scale) + (beta - mean * scale)[None, :, None, None]
+        centred = columns - columns.mean(1, keepdim=True)
+        scale = gamma / ((centred ** 2).mean(1) + eps) ** 0.5
+        out = torch.einsum("cm,c->cm", centred, scale) + beta[:, None]
+        return out.view(x.shape[1], len(x), *x.shape[2:]).transpose(0, 1)
         """,
         """
         out = []
@@ -256,7 +256,16 @@ WRONG = [
     ("batch_norm", "changes its input", "x.data -= x.data.mean(dim=(0, 2, 3), keepdim=True)\n" + NORM.strip()),
     ("batch_norm", "shape", changed(NORM, "return ", "return 0 + ").replace("0 + gamma", "(gamma").strip() + ")[0]"),
     ("batch_norm", "wrong", changed(NORM, "return gamma", "return 0.9 * gamma")),
-    ("batch_norm", "stopped", changed(NORM, "gamma[:, None, None]", "gamma")),
+    (
+        "batch_norm",
+        "difference of squares",
+        """
+        mean, squares = x.mean((0, 2, 3)), (x ** 2).mean((0, 2, 3))
+        scale = gamma / (squares - mean ** 2 + eps) ** 0.5
+        return torch.einsum("nchw,c->nchw", x, scale) + (beta - mean * scale)[None, :, None, None]
+        """,
+    ),
+    ("batch_norm", "gamma along the width", changed(NORM, "gamma[:, None, None]", "gamma")),
     ("sample", "train mode", "with torch.no_grad():\n    return generator(noise)"),
     ("sample", "train mode", changed(DRAW, "generator.eval()", "generator.training = False")),
     ("sample", "train mode", changed(DRAW, "generator.eval()", "generator.train()")),

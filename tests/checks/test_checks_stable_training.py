@@ -330,7 +330,12 @@ WRONG = [
     ("gradient_penalty", "outside", changed(GP, "torch.rand(", "torch.randn(")),
     ("gradient_penalty", "not uniform", changed(GP, "dtype=real.dtype)", "dtype=real.dtype).square()")),
     ("gradient_penalty", "not uniform", changed(GP, "dtype=real.dtype)", "dtype=real.dtype).sqrt()")),
-    ("gradient_penalty", "the same every time", "torch.manual_seed(0)\n" + GP.strip()),
+    (
+        "gradient_penalty",
+        "the same every time",
+        changed(GP, EPSILON, EPSILON.replace("dtype=", "generator=torch.Generator().manual_seed(0), dtype=")),
+    ),
+    ("gradient_penalty", "sets the seed", "torch.manual_seed(0)\n" + GP.strip()),
     ("gradient_penalty", "sum", changed(GP, END, "return (norm - 1).square().sum()")),
     ("gradient_penalty", "not averaged", changed(GP, END, "return (norm - 1).square()")),
     ("gradient_penalty", "norm over the batch", changed(GP, "slope.flatten(1).norm(dim=1)", "slope.norm()")),

@@ -301,7 +301,16 @@ WRONG = [
         "one epsilon for all latents",
         changed(FORWARD, "torch.randn_like(mean)", "torch.randn_like(mean[:, :1])"),
     ),
-    ("vae_forward", "always the same", "torch.manual_seed(0)\n" + FORWARD.strip()),
+    (
+        "vae_forward",
+        "always the same",
+        changed(
+            FORWARD,
+            "torch.randn_like(mean)",
+            "torch.randn(mean.shape, dtype=mean.dtype, generator=torch.Generator().manual_seed(0))",
+        ),
+    ),
+    ("vae_forward", "sets the seed", "torch.manual_seed(0)\n" + FORWARD.strip()),
     ("vae_forward", "noise with a mean", changed(FORWARD, "randn_like", "rand_like")),
     (
         "vae_forward",

@@ -1,0 +1,104 @@
+"""Networks that note how an answer treats them, and what an answer left behind in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.checks.formula import normal
+from course_lib.checks.verdict import WrongAnswer
+
+
+@dataclass(frozen=True)
+class Call:
+    """How a spy was called: whether any part was in train mode, whether gradients were on, and with what."""
+
+    training: bool
+    gradients: bool
+    inputs: tuple[Tensor, ...]
+
+
+class SpyBroke(ValueError):
+    """What a spy raises when it was told to."""
+
+
+class Spy(nn.Module):
+    """Layers that note each call in `calls`, and fail while `breaks` is set."""
+
+    def __init__(self, *layers: nn.Module):
+        super().__init__()
+        self.layers = nn.Sequential(*layers).double()
+        self.calls: list[Call] = []
+        self.breaks = False
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        training = any(module.training for module in self.modules())
+        self.calls.append(Call(training, torch.is_grad_enabled(), tuple(x.detach().clone() for x in inputs)))
+        if self.breaks:
+            raise SpyBroke("the network broke")
+        return self.layers(*inputs)
+
+
+def with_numbers(network: nn.Module, generator: torch.Generator) -> nn.Module:
+    """Parameters and statistics of its own for a network, from `generator`, so that two networks are never alike."""
+    with torch.no_grad():
+        for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+            if tensor.is_floating_point():
+                numbers = normal(generator, *tensor.shape)
+                tensor.copy_(1 + numbers.abs() if name.endswith("running_var") else numbers)
+    return network
+
+
+class Traces:
+    """A network as it was; `refuse` names what is different now.
+
+    what  how the network is called in the messages, "the generator"
+    """
+
+    def __init__(self, network: nn.Module, what: str = "the model"):
+        self.network, self.what = network, what
+        self.modes = self.modes_now()
+        self.asks = [weights.requires_grad for weights in network.parameters()]
+        self.state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+    def modes_now(self) -> list[bool]:
+        return [module.training for module in self.network.modules()]
+
+    @contextmanager
+    def in_eval_mode(self) -> Iterator[nn.Module]:
+        """The network in eval mode without gradients, for the right answer; its modes come back after."""
+        with torch.no_grad():
+            yield self.network.eval()
+        for module, mode in zip(self.network.modules(), self.modes, strict=True):
+            module.training = mode
+
+    def refuse(self) -> None:
+        after = self.modes_now()
+        if after != self.modes:
+            if not any(after):
+                raise WrongAnswer(
+                    "left in eval mode", f"{self.what} came in train mode and is in eval mode now: restore its mode"
+                )
+            if all(after) and not any(self.modes):
+                raise WrongAnswer(
+                    "always train mode",
+                    f"{self.what} came in eval mode and is in train mode now: restore the mode it had, not train mode",
+                )
+            raise WrongAnswer(
+                "submodules forgotten",
+                f"a part of {self.what} that came in one mode is in the other now: train() and eval() change all "
+                "submodules, so note and restore the mode of each",
+            )
+        if [weights.requires_grad for weights in self.network.parameters()] != self.asks:
+            raise WrongAnswer(
+                "requires_grad changed",
+                "a parameter's requires_grad is not what it was: leave the parameters alone, torch.no_grad is enough",
+            )
+        now = self.network.state_dict()
+        changed = next((name for name in self.state if not torch.equal(now[name], self.state[name])), None)
+        if changed:
+            raise WrongAnswer("model changed", f"{changed} of {self.what} was changed: the answer may not change it")

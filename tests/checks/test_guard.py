@@ -1,0 +1,382 @@
+"""What no answer may do, whatever the exercise: never end, borrow, change settings, replace a library's functions."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sys
+import threading
+import time
+import types
+
+import numpy as np
+import pytest
+import scipy.signal
+import torch
+import torch.nn.functional as F
+
+from course_lib.checks import guard
+from course_lib.checks.core import Exercise
+from course_lib.checks.formula import Formula, normal
+from course_lib.checks.guard import Forbidden
+from course_lib.checks.verdict import NotSolvedYet, WrongAnswer
+from course_lib.cnn import convolution
+
+FORBIDDEN = Forbidden(
+    operations=("*convolution*", "*conv?d*"), functions=(convolution.conv2d,), packages=("scipy",), autograd=True
+)
+
+
+def cases(generator):
+    for count in (3, 5):
+        yield {"x": normal(generator, count), "scale": 2.0}
+
+
+DOUBLE = Formula(
+    lambda x, scale: scale * x,
+    cases,
+    wrong={
+        "halved": (lambda x, scale: x / scale, "you divide by {scale}"),
+        "stops": (lambda x, scale: x[7], "index 7"),
+        "infinite": (lambda x, scale: x / 0, "a division by 0"),
+    },
+)
+
+
+def check(answer, forbidden=FORBIDDEN):
+    Exercise("99_test", "double", DOUBLE, forbidden)(answer)
+
+
+def rejection(answer, forbidden=FORBIDDEN):
+    with pytest.raises(WrongAnswer) as caught:
+        check(answer, forbidden)
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def by_conv(convolve):
+    return lambda x, scale: convolve(x[None, None], torch.full((1, 1, 1), scale, dtype=x.dtype))[0, 0]
+
+
+# --- ready-made functions ---------------------------------------------------------------------------------------------
+
+ALIAS = F.conv1d
+COPY = types.FunctionType(convolution.conv2d.__code__, convolution.conv2d.__globals__, "mine")
+COPY.__defaults__, COPY.__kwdefaults__ = convolution.conv2d.__defaults__, convolution.conv2d.__kwdefaults__
+
+
+def in_two_dimensions(convolve):
+    return lambda x, scale: convolve(x[None, None, None], torch.full((1, 1, 1, 1), scale, dtype=x.dtype))[0, 0, 0]
+
+
+def swallowing(x, scale):
+    with contextlib.suppress(Exception):
+        F.conv1d(x[None, None], torch.ones(1, 1, 1, dtype=x.dtype))
+    return scale * x
+
+
+BORROWERS = {
+    "alias": by_conv(ALIAS),
+    "torch.ops": by_conv(lambda x, w: torch.ops.aten.convolution(x, w, None, [1], [0], [1], False, [0], 1)),
+    "torch._C": by_conv(torch._C._VariableFunctions.conv1d),
+    "a module": by_conv(lambda x, w: torch.func.functional_call(CONV, {"weight": w}, (x,))),
+    "inference mode": by_conv(lambda x, w: torch.inference_mode()(F.conv1d)(x, w)),
+    "transposed": by_conv(F.conv_transpose1d),
+    "the library's own": in_two_dimensions(lambda x, w: convolution.conv2d(x, w)),
+    "a copy of its code": in_two_dimensions(lambda x, w: COPY(x, w)),
+    "scipy": lambda x, scale: torch.from_numpy(scipy.signal.convolve(x.numpy(), np.array([scale]))),
+    "caught and hidden": swallowing,
+}
+CONV = torch.nn.Conv1d(1, 1, 1, bias=False)
+
+
+@pytest.mark.parametrize("name", BORROWERS)
+def test_ready_made_functions_are_refused_under_any_name(name):
+    assert rejection(BORROWERS[name]).name == "borrowed"
+
+
+@pytest.mark.parametrize("name", ["alias", "torch.ops", "the library's own", "scipy"])
+def test_they_pass_where_nothing_is_forbidden(name):
+    check(BORROWERS[name], Forbidden())
+
+
+def by_backward(x, scale):
+    leaf = x.clone().requires_grad_()
+    (scale * leaf * x.detach()).sum().backward()
+    return leaf.grad
+
+
+def by_vjp(x, scale):
+    return torch.func.vjp(lambda leaf: scale * leaf, x)[1](x)[0]
+
+
+@pytest.mark.parametrize("answer", [by_backward, by_vjp])
+def test_autograd_is_refused_where_it_is_forbidden(answer):
+    assert rejection(answer).name == "borrowed"
+    check(answer, Forbidden())
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+
+def forever(x, scale):
+    while True:
+        pass
+
+
+def stubborn(x, scale):
+    while True:
+        with contextlib.suppress(Exception):
+            time.sleep(0.01)
+
+
+def asleep(x, scale):
+    threading.Event().wait()
+
+
+@pytest.mark.parametrize("answer", [forever, stubborn, asleep])
+def test_an_answer_that_never_ends_is_stopped(answer, monkeypatch):
+    monkeypatch.setattr(guard, "SECONDS", 0.3)
+    begun = time.monotonic()
+    wrong = rejection(answer)
+    assert wrong.name == "never ends"
+    assert "was stopped" in str(wrong)
+    assert time.monotonic() - begun < 5
+
+
+def test_ten_seconds_are_allowed():
+    assert guard.SECONDS == 10
+
+
+# --- what an answer leaves behind -------------------------------------------------------------------------------------
+
+
+def doing(act):
+    def answer(x, scale):
+        act()
+        return scale * x
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("act", "read"),
+    [
+        (lambda: torch.set_default_dtype(torch.float64), torch.get_default_dtype),
+        (lambda: torch.set_default_device("meta"), torch.get_default_device),
+        (lambda: torch.set_num_threads(torch.get_num_threads() + 1), torch.get_num_threads),
+        (lambda: torch.use_deterministic_algorithms(True), torch.are_deterministic_algorithms_enabled),
+        (lambda: os.chdir("/"), os.getcwd),
+        (lambda: setattr(sys, "stdout", None), lambda: sys.stdout),
+    ],
+    ids=["default dtype", "default device", "threads", "deterministic", "folder", "stdout"],
+)
+def test_a_changed_setting_is_named_and_put_back(act, read):
+    before = read()
+    assert rejection(doing(act)).name == "changes a setting"
+    assert read() == before
+
+
+def test_gradients_switched_off_are_named_and_on_again():
+    assert rejection(doing(lambda: torch.set_grad_enabled(False))).name == "gradients stay off"
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("seed", [torch.manual_seed, random.seed])
+def test_an_answer_leaves_the_seed_alone(seed):
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    assert rejection(doing(lambda: seed(1))).name == "sets the seed"
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_random_numbers_go_on_as_if_no_check_had_run():
+    states = [torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()]  # noqa: NPY002
+    check(doing(lambda: (torch.rand(3), random.random(), np.random.seed(1))))  # noqa: NPY002
+    assert states == [torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()]  # noqa: NPY002
+
+
+def test_a_replaced_function_of_a_library_is_named_and_put_back():
+    original = torch.equal
+    wrong = rejection(doing(lambda: setattr(torch, "equal", lambda *_: True)))
+    assert wrong.name == "patched"
+    assert "torch.equal" in str(wrong)
+    assert torch.equal is original
+    check(lambda x, scale: scale * x)
+
+
+def test_a_function_replaced_before_the_check_is_found_too():
+    original = F.relu
+    F.relu = abs
+    try:
+        assert rejection(lambda x, scale: scale * x).name == "patched"
+        assert F.relu is original
+    finally:
+        F.relu = original
+
+
+def test_the_checks_themselves_are_watched():
+    from course_lib.checks import formula
+
+    original = formula.same
+    formula.same = lambda *_: True
+    try:
+        assert rejection(lambda x, scale: x).name == "patched"
+        assert formula.same is original
+    finally:
+        formula.same = original
+
+
+class Fake(torch.Tensor):
+    """Claims to be equal to everything."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        return True
+
+
+def test_a_result_that_decides_for_itself_what_it_equals_is_refused():
+    assert rejection(lambda x, scale: x.as_subclass(Fake)).name == "type"
+
+    class Chameleon(float):
+        def __eq__(self, other):
+            return True
+
+        __hash__ = float.__hash__
+
+    assert rejection(lambda x, scale: Chameleon(3)).name == "type"
+
+
+def test_an_input_changed_in_place_is_named_by_the_learners_own_word():
+    def answer(mine, scale):
+        return mine.mul_(scale)
+
+    wrong = rejection(answer)
+    assert wrong.name == "changes its input"
+    assert "mine was changed" in str(wrong)
+
+
+def test_a_thread_is_refused():
+    def answer(x, scale):
+        threading.Thread(target=lambda: None).start()
+        return scale * x
+
+    assert rejection(answer).name == "starts a thread"
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_learners_own_line_is_the_stub():
+    def stub(x, scale):
+        raise NotImplementedError()
+
+    def slip(x, scale):
+        return (x > 0).mean()  # torch raises NotImplementedError for the mean of booleans
+
+    with pytest.raises(NotSolvedYet):
+        check(stub)
+    with pytest.raises(NotImplementedError):
+        slip(torch.ones(2), 1.0)
+    assert rejection(slip).name == "stopped"
+
+
+def test_an_error_that_cannot_be_printed_is_told_all_the_same():
+    class Unspeakable(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    def answer(x, scale):
+        raise Unspeakable
+
+    assert "Unspeakable" in str(rejection(answer))
+
+
+def test_the_end_of_the_program_is_only_a_wrong_answer():
+    def answer(x, scale):
+        raise SystemExit
+
+    assert rejection(answer).name == "stopped"
+
+
+def test_a_result_that_nothing_can_be_compared_with_is_named():
+    class Odd:
+        def __eq__(self, other):
+            raise RuntimeError("odd")
+
+        __hash__ = None
+
+    assert rejection(lambda x, scale: Odd()).name == "type"
+
+
+# --- the engine -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (lambda x, scale: x / scale, "halved"),
+        (lambda x, scale: x[7], "stops"),
+        (lambda x, scale: x / 0, "infinite"),
+        (lambda x, scale: (scale * x).float(), "dtype"),
+        (lambda x, scale: (scale * x.float()).double(), "float32"),
+        (lambda x, scale: (scale * x)[1:], "shape"),
+        (lambda x, scale: None, "type"),
+        (lambda x, scale: scale * x + 1, "wrong"),
+    ],
+)
+def test_the_engine_names_what_it_can(answer, name):
+    assert rejection(answer).name == name
+
+
+def test_words_may_hold_the_values_of_the_case():
+    assert "you divide by 2.0" in str(rejection(lambda x, scale: x / scale))
+
+
+def test_an_answer_that_remembers_by_shape_is_found():
+    seen = {}
+
+    def by_shape(x, scale):
+        return seen.setdefault(x.shape, scale * x)
+
+    def counting(x, scale, calls=[]):  # noqa: B006 (that is the mistake)
+        calls.append(1)
+        return scale * x if len(calls) <= 2 else x
+
+    assert rejection(by_shape).name == "remembers"
+    assert rejection(counting).name == "remembers"
+
+
+def square(x, scale):
+    return scale * x.square(), scale * x
+
+
+GRADIENTS = Formula(
+    square,
+    cases,
+    wrong={
+        "cut": (lambda x, scale: (scale * x * x.detach(), ...), "a constant"),
+        "first part doubled": (lambda x, scale: (2 * scale * x.square(), ...), "twice"),
+        "second part doubled": (lambda x, scale: (..., 2 * scale * x), "twice"),
+    },
+    leaves=("x",),
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (lambda x, scale: (scale * x * x.detach(), scale * x), "cut"),
+        (lambda x, scale: (2 * scale * x.square(), 2 * scale * x), "first part doubled"),
+        (lambda x, scale: (2 * scale * x.square(), 5 * x), "first part doubled"),
+        (lambda x, scale: (scale * x.square(), 2 * scale * x), "second part doubled"),
+        (lambda x, scale: tuple(part.detach() for part in square(x, scale)), "no gradient"),
+        (lambda x, scale: (scale * x.square(), (scale * x).detach()), "wrong gradient"),
+        (lambda x, scale: scale * x, "type"),
+    ],
+)
+def test_parts_and_gradients(answer, name):
+    with pytest.raises(WrongAnswer) as caught:
+        Exercise("99_test", "square", GRADIENTS, Forbidden())(answer)
+    assert caught.value.name == name
