@@ -18,10 +18,10 @@ test: .venv/installed-for-tests  ## everything: unit tests, every notebook at sm
 	COURSE_BUDGET=smoke $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder --durations=8 -q tests \
 	  --nbval-lax --nbval-current-env --nbval-cell-timeout=120 notebooks solutions exercises
 
-check: .venv/installed-for-tests  ## the edit loop, three minutes at most
+check: .venv/installed-for-tests  ## the edit loop, three minutes at most; ONLY=dcgan for what has that name in it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	COURSE_BUDGET=smoke $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -q -m "not slow and not browser" tests
+	COURSE_BUDGET=smoke $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -q -m "not slow and not browser" $(if $(ONLY),-k "$(ONLY)") tests
 
 notebooks: .venv/installed-for-tests  ## regenerate the exercises, execute again what changed, stamp it
 	$(BIN)/python -m course_lib.authoring

@@ -6,27 +6,19 @@ from collections.abc import Callable
 from importlib import import_module, resources
 from pathlib import Path
 
+from course_lib import chapters
 from course_lib.data.imageset import ImageSet
 from course_lib.errors import CourseError
 from course_lib.training import checkpoint
 from course_lib.training.model import Trainable
 
 
-def lazily(module: str, name: str) -> Callable[[], type[Trainable]]:
+def lazily(path: str) -> Callable[[], type[Trainable]]:
+    module, name = path.rsplit(".", 1)
     return lambda: getattr(import_module(f"course_lib.{module}"), name)
 
 
-MODELS: dict[str, Callable[[], type[Trainable]]] = {  # later chapters add theirs here
-    "classifier": lazily("cnn.training_a_cnn", "Classifier"),
-    "detector": lazily("cnn.detection", "Detector"),
-    "mlp_gan": lazily("gan.the_gan_game", "MLPGAN"),
-    "dcgan": lazily("gan.dcgan", "DCGAN"),
-    "wgan_gp": lazily("gan.stable_training", "WGANGP"),
-    "r3gan": lazily("gan.stable_training", "R3GAN"),
-    "conditional_gan": lazily("gan.conditional_gan", "ConditionalGAN"),
-    "autoencoder": lazily("vae.autoencoders_to_vae", "Autoencoder"),
-    "vae": lazily("vae.training_a_vae", "VAE"),
-}
+MODELS: dict[str, Callable[[], type[Trainable]]] = {name: lazily(path) for name, path in chapters.MODELS.items()}
 
 
 def model_class(name: str) -> type[Trainable]:

@@ -1,4 +1,4 @@
-"""`python -m course_lib.authoring`: regenerate exercises, execute again the chapters and solutions that changed."""
+"""`python -m course_lib.authoring`: write lists and exercises again, execute chapters and solutions that changed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ import nbformat
 
 from course_lib.authoring.execute import execute, is_current, pictures, say
 from course_lib.authoring.exercises import generate
+from course_lib.authoring.listings import write_listings
 from course_lib.checks.progress import ROOT
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m course_lib.authoring", description=__doc__)
     parser.add_argument("notebooks", nargs="*", type=Path, help="only these (default: every chapter and solution)")
+    parser.add_argument(
+        "--lists",
+        action="store_true",
+        help="execute nothing; exit status 1 where one was out of date",
+    )
     parser.add_argument("--all", action="store_true", help="execute even what has not changed")
     parser.add_argument(
         "--dataset", help="execute with this COURSE_DATASET; needs --out, the committed form is on strokes"
@@ -26,8 +32,12 @@ def main() -> int:
     if options.dataset and not options.out:
         parser.error("--dataset needs --out")
     if not options.out:
-        for name in generate(ROOT / "solutions", ROOT / "exercises"):
-            say(f"exercises/{name}: written")
+        written = write_listings()
+        written += [f"exercises/{name}" for name in generate(ROOT / "solutions", ROOT / "exercises")]
+        for name in written:
+            say(f"{name}: written")
+        if options.lists:
+            return int(bool(written))
     paths = options.notebooks or sorted([*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "solutions").glob("*.ipynb")])
     for path in paths:
         if not (options.all or options.out or options.notebooks) and is_current(nbformat.read(path, as_version=4)):

@@ -18,6 +18,8 @@ from urllib.parse import urlparse
 
 import pytest
 
+from course_lib.chapters import CHAPTERS
+
 ROOT = Path(__file__).parents[2]
 TOKEN = "course"
 CHROMIUM = next(
@@ -34,19 +36,7 @@ pytestmark = [
     ),
 ]
 
-CASES = {  # notebook -> the label of the slider that is moved
-    "01_drawing_images": "slant",
-    "02_convolution": "position",
-    "03_pooling": "position",
-    "04_training_a_cnn": "pen width",
-    "05_the_gan_game": "discriminator rate",
-    "06_dcgan": "mix",
-    "07_stable_training": "distance",
-    "08_conditional_gan": "morph",
-    "09_autoencoders_to_vae": "across",
-    "10_training_a_vae": "up",
-    "11_gan_or_vae": "walk",
-}
+CASES = {c.name: next(iter(c.widgets.values())) for c in CHAPTERS if c.widgets}  # the label of the slider that is moved
 
 
 def free_port() -> int:

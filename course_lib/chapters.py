@@ -1,0 +1,212 @@
+"""The chapters of the course, one row each. Every list of chapters, models, widgets and checkpoints comes from here.
+
+A new chapter is one row and its own files; CONTRIBUTING.md says which. Nothing here imports torch, so that the doctor
+and the command line can read it on a machine where little works.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A small checkpoint that comes with the course, and what makes it again."""
+
+    model: str
+    steps: int
+    data: str = "strokes"
+    settings: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What is known of a chapter.
+
+    built    what the reader builds, for the README and for the map in chapter 0
+    article  the part of the articles it follows
+    module   its module in course_lib, and those beside it
+    models   name on the command line -> class, as module.Class
+    shipped  checkpoint -> how it is made
+    widgets  widget -> the label of the control that a test moves
+    minutes  to read it, as `course_lib.authoring.listings.minutes` counts them
+    """
+
+    number: int
+    stem: str
+    title: str
+    built: str
+    article: str
+    modules: tuple[str, ...] = ()
+    models: dict[str, str] = field(default_factory=dict)
+    shipped: dict[str, Shipped] = field(default_factory=dict)
+    widgets: dict[str, str] = field(default_factory=dict)
+    minutes: int = 5
+
+    @property
+    def name(self) -> str:
+        """What its notebook, exercise and solution are called: "06_dcgan"."""
+        return f"{self.number:02d}_{self.stem}"
+
+    @property
+    def heading(self) -> str:
+        """The first line of its notebook: "6 · DCGAN"."""
+        return f"{self.number} · {self.title}"
+
+    @property
+    def has_exercises(self) -> bool:
+        return self.number > 0
+
+
+SMALL = {"latent": 10, "hidden": 64, "width": 8}  # five of them ship together
+
+CHAPTERS = (
+    Chapter(0, "start_here", "Start here", "machine check, map, progress board", "A 1-2", minutes=10),
+    Chapter(
+        number=1,
+        stem="drawing_images",
+        title="Drawing images",
+        built="Bézier curves and surfaces, the stroke renderer, the data set",
+        article="A 1.1",
+        modules=("data.drawing_images",),
+        widgets={"stroke_editor": "slant"},
+        minutes=140,
+    ),
+    Chapter(
+        number=2,
+        stem="convolution",
+        title="Convolution",
+        built="cross-correlation by loops, then unfold + matmul; its backward pass; transposed convolution; filters "
+        "on a photo",
+        article="A 3.1.1",
+        modules=("cnn.convolution", "cnn.filters"),
+        widgets={"convolution_explorer": "position"},
+        minutes=125,
+    ),
+    Chapter(
+        number=3,
+        stem="pooling",
+        title="Pooling",
+        built="max and average pooling and their gradients; receptive field; what shrinks and what does not",
+        article="A 3.1.2",
+        modules=("cnn.pooling",),
+        widgets={"pooling_explorer": "position"},
+        minutes=110,
+    ),
+    Chapter(
+        number=4,
+        stem="training_a_cnn",
+        title="Training a CNN",
+        built="the five steps by hand; classification; what the filters learned; detection on a larger canvas",
+        article="A 3.1.3",
+        modules=("cnn.training_a_cnn", "cnn.detection"),
+        models={"classifier": "cnn.training_a_cnn.Classifier", "detector": "cnn.detection.Detector"},
+        shipped={
+            "classifier": Shipped("classifier", 3000),
+            "classifier_mnist": Shipped("classifier", 3000, "mnist"),
+        },
+        widgets={"digit_reader": "pen width"},
+        minutes=120,
+    ),
+    Chapter(
+        number=5,
+        stem="the_gan_game",
+        title="The GAN game",
+        built="the game on points in the plane, the optimal discriminator, saturation, a museum of failures; "
+        "the MLP GAN",
+        article="A 3.2, B 2, C 1-2, 6",
+        modules=("gan.the_gan_game", "gan.points"),
+        models={"mlp_gan": "gan.the_gan_game.MLPGAN"},
+        shipped={"mlp_gan": Shipped("mlp_gan", 20_000)},
+        widgets={"gan_lab": "discriminator rate"},
+        minutes=140,
+    ),
+    Chapter(
+        number=6,
+        stem="dcgan",
+        title="DCGAN",
+        built="transposed convolutions without a checkerboard, strided discriminator, latent walks; 28 px live, "
+        "128 px in colour",
+        article="A 4, C 4",
+        modules=("gan.dcgan",),
+        models={"dcgan": "gan.dcgan.DCGAN"},
+        shipped={"dcgan": Shipped("dcgan", 2500)},
+        widgets={"latent_explorer": "mix"},
+        minutes=120,
+    ),
+    Chapter(
+        number=7,
+        stem="stable_training",
+        title="Stable training",
+        built="mode collapse measured; WGAN, WGAN-GP, relativistic pairing with R1 + R2 on one scoreboard",
+        article="C 4-5, B 5",
+        modules=("gan.stable_training",),
+        models={"wgan_gp": "gan.stable_training.WGANGP", "r3gan": "gan.stable_training.R3GAN"},
+        shipped={"wgan_gp": Shipped("wgan_gp", 800), "r3gan": Shipped("r3gan", 4000)},
+        widgets={"distance_explorer": "distance"},
+        minutes=145,
+    ),
+    Chapter(
+        number=8,
+        stem="conditional_gan",
+        title="Digits to order",
+        built="digits to order, and between two classes",
+        article="B 1",
+        modules=("gan.conditional_gan",),
+        models={"conditional_gan": "gan.conditional_gan.ConditionalGAN"},
+        shipped={"conditional_gan": Shipped("conditional_gan", 4000)},
+        widgets={"digit_press": "morph"},
+        minutes=105,
+    ),
+    Chapter(
+        number=9,
+        stem="autoencoders_to_vae",
+        title="From autoencoders to the VAE",
+        built="PCA as the linear autoencoder, why an autoencoder's samples fail, the reparameterised sample and its "
+        "gradient",
+        article="A 3.3.1",
+        modules=("vae.autoencoders_to_vae",),
+        models={"autoencoder": "vae.autoencoders_to_vae.Autoencoder"},
+        shipped={"autoencoder": Shipped("autoencoder", 3000)},
+        widgets={"code_plane": "across"},
+        minutes=145,
+    ),
+    Chapter(
+        number=10,
+        stem="training_a_vae",
+        title="Training a VAE",
+        built="the ELBO line by line, beta, posterior collapse and its cures, the IWAE bound, what each latent encodes",
+        article="A 3.3.2",
+        modules=("vae.training_a_vae",),
+        models={"vae": "vae.training_a_vae.VAE"},
+        shipped={
+            "vae": Shipped("vae", 6000, settings={"hidden": 128}),
+            "vae_plane": Shipped("vae", 4000, settings={"latent": 2, "hidden": 128}),
+            **{
+                f"beta_vae_{beta:g}": Shipped("vae", 3000, settings={"beta": beta, **SMALL})
+                for beta in (0.1, 0.5, 1, 4, 16)
+            },
+        },
+        widgets={"latent_plane": "up", "beta_slider": "beta", "latent_sliders": "z 0"},
+        minutes=115,
+    ),
+    Chapter(
+        number=11,
+        stem="gan_or_vae",
+        title="GAN or VAE?",
+        built="the same data, the same budget, one scoreboard; when to choose what",
+        article="A 6",
+        modules=("vae.gan_or_vae",),
+        widgets={"side_by_side": "walk"},
+        minutes=115,
+    ),
+)
+
+MODELS = {model: path for chapter in CHAPTERS for model, path in chapter.models.items()}
+SHIPPED = {checkpoint: how for chapter in CHAPTERS for checkpoint, how in chapter.shipped.items()}
+
+
+def chapter(number: int) -> Chapter:
+    return CHAPTERS[number]
