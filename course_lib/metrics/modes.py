@@ -15,7 +15,7 @@ FAIR = 0.2  # a mode is covered when it gets at least this part of its fair shar
 class Coverage(NamedTuple):
     modes: int  # how many modes are covered
     near: float  # share of the samples near any mode, in [0, 1]
-    counts: Tensor  # int64 [modes]: samples near each
+    counts: Tensor  # int64 [modes], on the points' device: samples near each
 
 
 def mode_coverage(points: Tensor, centres: Tensor, spread: float, reach: float = 4.0) -> Coverage:
@@ -28,6 +28,7 @@ def mode_coverage(points: Tensor, centres: Tensor, spread: float, reach: float =
         raise CourseError(f"points: got shape {list(points.shape)}, expected [N, {centres.shape[1]}]")
     if not spread > 0:
         raise CourseError(f"spread: got {spread}, expected a positive standard deviation")
+    centres = centres.to(points.device)
     distance, closest = torch.cdist(points.double(), centres.double()).min(dim=1)
     near = distance <= reach * spread
     counts = closest[near].bincount(minlength=len(centres))

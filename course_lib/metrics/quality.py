@@ -21,7 +21,7 @@ class GivenFeatures(nn.Module):
 
 
 def frechet_distance(real: Tensor, fake: Tensor) -> float:
-    """Squared Fréchet distance of two Gaussians fitted to features [N, F] and [M, F], in float64.
+    """Squared Fréchet distance of two Gaussians fitted to features [N, F] and [M, F], in float64 on the CPU.
 
     |mean difference|² + trace(S + T - 2 (S T)^½), Heusel et al. 2017, equation 6; computed by torchmetrics.
     0 for equal means and covariances. Two samples of the same images do not give 0 but a floor that falls with N: print
@@ -29,8 +29,8 @@ def frechet_distance(real: Tensor, fake: Tensor) -> float:
     """
     check_clouds(real, fake)
     metric = FrechetInceptionDistance(GivenFeatures(real.shape[1]), normalize=True).set_dtype(torch.float64)
-    metric.update(real.double(), real=True)
-    metric.update(fake.double(), real=False)
+    metric.update(real.cpu().double(), real=True)
+    metric.update(fake.cpu().double(), real=False)
     return float(metric.compute())
 
 
@@ -44,6 +44,7 @@ def precision_recall(real: Tensor, fake: Tensor, neighbours: int = 3) -> tuple[f
     check_clouds(real, fake)
     if min(len(real), len(fake)) <= neighbours:
         raise CourseError(f"neighbours: got {neighbours}, expected fewer than the points, {len(real)} and {len(fake)}")
+    fake = fake.to(real.device)
     return inside(real, fake, neighbours), inside(fake, real, neighbours)
 
 
