@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -24,7 +25,14 @@ def same(got: Any, wanted: Any, tolerance: float = LOOSE) -> bool:
         return isinstance(got, Tensor) and got.shape == wanted.shape and near(got, wanted, tolerance)
     if isinstance(wanted, float) and isinstance(got, int | float):
         return math.isclose(got, wanted, rel_tol=tolerance, abs_tol=1e-12) or (got != got and wanted != wanted)
+    if type(wanted) is int:
+        return is_int(got) and bool(got == wanted)
     return not isinstance(got, Tensor) and bool(got == wanted)
+
+
+def is_int(value: Any) -> bool:
+    """Python's or NumPy's; True and False do not count."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def near(got: Tensor, wanted: Tensor, tolerance: float) -> bool:
@@ -85,6 +93,8 @@ def explain(got: Any, wanted: Any, what: str) -> None:
         raise WrongAnswer(
             "wrong", f"{what} has the right shape, but differs from the expected values by up to {off:.3g}"
         )
+    if type(wanted) is int and not is_int(got):
+        raise WrongAnswer("type", f"{what} is a {type(got).__name__}, expected an int")
     raise WrongAnswer("wrong", f"{what} is {got!r:.80}, expected {wanted!r:.80}")
 
 

@@ -380,3 +380,26 @@ def test_parts_and_gradients(answer, name):
     with pytest.raises(WrongAnswer) as caught:
         Exercise("99_test", "square", GRADIENTS, Forbidden())(answer)
     assert caught.value.name == name
+
+
+COUNT = Formula(lambda x, scale: len(x), cases, wrong={"one more": (lambda x, scale: len(x) + 1, "one too many")})
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (lambda x, scale: len(x) + 1, "one more"),
+        (lambda x, scale: float(len(x)), "type"),
+        (lambda x, scale: torch.tensor(len(x)), "type"),
+        (lambda x, scale: None, "type"),
+        (lambda x, scale: 7, "wrong"),
+    ],
+)
+def test_where_an_int_is_asked_nothing_else_will_do(answer, name):
+    with pytest.raises(WrongAnswer) as caught:
+        Exercise("99_test", "count", COUNT, Forbidden())(answer)
+    assert caught.value.name == name
+
+
+def test_an_int_of_numpy_is_an_int():
+    Exercise("99_test", "count", COUNT, Forbidden())(lambda x, scale: np.int64(len(x)))
