@@ -135,6 +135,7 @@ class Guarded:
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         given = [*zip(self.names(), arguments), *options.items()]
         before = [(name, each, each.detach().clone()) for name, value in given for each in tensors(value)]
+        held = [(name, value, tree_leaves(value)) for name, value in given]
         with surroundings.unchanged() as self.left, time_limit(SECONDS), Watch(self.forbidden).watching():
             try:
                 got = self.answer(*arguments, **options)
@@ -144,6 +145,9 @@ class Guarded:
         for name, now, then in before:
             if now.shape != then.shape or not equal(now.detach(), then):
                 raise WrongAnswer("changes its input", f"{name} was changed in place; work on a copy")
+        for name, value, then in held:
+            if [id(each) for each in tree_leaves(value)] != [id(each) for each in then]:
+                raise WrongAnswer("changes its input", f"the {type(value).__name__} {name} was changed; work on a copy")
         for value in tree_leaves(got):
             expect_plain(value)
         return got

@@ -257,6 +257,17 @@ def test_an_input_changed_in_place_is_named_by_the_learners_own_word():
     assert "mine was changed" in str(wrong)
 
 
+@pytest.mark.parametrize("change", [list.pop, list.reverse, lambda given: given.append(given[0])])
+def test_a_list_changed_in_place_is_named(change):
+    def answer(layers):
+        change(layers)
+        return 1
+
+    with pytest.raises(WrongAnswer, match="the list layers was changed") as caught:
+        guard.Guarded(answer, Forbidden())([(3, 1), (2, 2)])
+    assert caught.value.name == "changes its input"
+
+
 def test_a_thread_is_refused():
     def answer(x, scale):
         threading.Thread(target=lambda: None).start()
