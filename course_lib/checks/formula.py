@@ -15,6 +15,7 @@ from course_lib.checks.verdict import WrongAnswer, told
 
 Case = dict[str, Any]  # argument -> value, in the order of the signature
 Mistake = tuple[Callable, str]  # a wrong program, and what to tell its author; {argument} stands for the case's value
+Limit = tuple[Callable[[Case], bool], str]  # the cases that a program may not be made for, and what to tell its author
 
 SEEDS = (0, 1, 0)  # of the cases: other numbers in the same shapes tell who remembers, the first ones once more, too
 
@@ -44,6 +45,8 @@ class Formula:
     cases      generator -> inputs, each on which some mistake shows; random numbers in float64 come from the generator
     wrong      name -> a program with this mistake and what to say; run only for an answer that is wrong. Where the
                answer is a tuple, a program returns `...` for the parts that its mistake leaves alone
+    stops      name -> the cases on which a program with this mistake raises an error, whatever the error is, while it
+               is right on the cases before; the first that fits is named
     leaves     the inputs whose gradients count, when the values are right
     read       turns what came back into what `right` returns, or raises WrongAnswer: for answers of several types
     also       what only this exercise asks, after the cases
@@ -52,6 +55,7 @@ class Formula:
     right: Callable
     cases: Callable[[torch.Generator], Iterable[Case]]
     wrong: dict[str, Mistake]
+    stops: dict[str, Limit] = field(default_factory=dict)
     leaves: tuple[str, ...] = ()
     what: str = "your result"
     read: Callable[[Any], Any] = lambda value: value
@@ -75,6 +79,9 @@ class Formula:
             raise
         except Exception as error:
             self.name_it(answer, Sight(error=signature(error)), right, case, "error")
+            for name, (here, words) in self.stops.items():
+                if here(case):
+                    raise WrongAnswer(name, f"{words.format(**case)} ({signature(error):.80})") from None
             raise
         for stage in self.stages[1:]:  # a gradient is looked at once the numbers are right
             if not self.alike(got, right, stage):

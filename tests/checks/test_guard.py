@@ -345,6 +345,26 @@ def test_words_may_hold_the_values_of_the_case():
     assert "you divide by 2.0" in str(rejection(lambda x, scale: x / scale))
 
 
+@pytest.mark.parametrize(("last", "name"), [(2, "three only"), (1, "stopped")])
+def test_an_error_on_certain_cases_only_is_named_by_them(last, name):
+    limited = Formula(
+        lambda x, scale: x[2],
+        cases,
+        {},
+        stops={"three only": (lambda case: len(case["x"]) > 3, "stops with {x.shape}")},
+    )
+
+    def answer(x, scale):
+        if len(x) > last + 1:
+            raise KeyError("four")
+        return x[2]
+
+    with pytest.raises(WrongAnswer) as caught:
+        Exercise("99_test", "third", limited, Forbidden())(answer)
+    assert caught.value.name == name
+    assert "KeyError" in str(caught.value)
+
+
 def test_an_answer_that_remembers_by_shape_is_found():
     seen = {}
 
