@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
+import importlib.util
 import inspect
 import random
 import signal
@@ -43,7 +43,7 @@ class Forbidden:
     operations  patterns of torch's own names for what finally runs (aten), such as "*convolution*". They are seen by a
                 dispatch mode, so aliases, `torch.ops`, `torch._C` and autograd's backward operations are seen too
     functions   Python functions, of this course or of any library; a copy of their code counts as the function
-    packages    libraries none of whose functions may be called
+    packages    libraries, or folders of them ("scipy.stats"), none of whose functions may be called; not imported
     autograd    whether torch may not compute gradients for the learner
     """
 
@@ -57,7 +57,7 @@ class Forbidden:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "codes", frozenset(identity(inspect.unwrap(f).__code__) for f in self.functions))
-        folders = tuple(str(Path(importlib.import_module(name).__file__).parent) + "/" for name in self.packages)
+        folders = tuple(str(Path(importlib.util.find_spec(name).origin).parent) + "/" for name in self.packages)
         object.__setattr__(self, "folders", folders)
 
 

@@ -101,6 +101,11 @@ def test_they_pass_where_nothing_is_forbidden(name):
     check(BORROWERS[name], Forbidden())
 
 
+def test_a_folder_of_a_library_may_be_refused_alone():
+    assert rejection(BORROWERS["scipy"], Forbidden(packages=("scipy.signal",))).name == "borrowed"
+    check(BORROWERS["scipy"], Forbidden(packages=("scipy.stats",)))
+
+
 def by_backward(x, scale):
     leaf = x.clone().requires_grad_()
     (scale * leaf * x.detach()).sum().backward()
