@@ -24,11 +24,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from course_lib.checks import surroundings
-from course_lib.checks.verdict import WrongAnswer
+from course_lib.checks.verdict import WrongAnswer, told
 
 SECONDS = 10.0  # for one call of the learner's function
 SEEDING = (torch.manual_seed, torch.seed, torch.random.set_rng_state, random.Random.seed)
 PLAIN = (Tensor, torch.nn.Parameter)
+REFUSED_BY_TORCH = "leaf Variable that requires grad is being used in an in-place operation"
 
 
 class TooSlow(BaseException):
@@ -141,6 +142,9 @@ class Guarded:
                 got = self.answer(*arguments, **options)
             except BaseException as error:
                 self.raised = error
+                if REFUSED_BY_TORCH in told(error) and any(each.requires_grad for _, each, _ in before):
+                    words = "your function changes an input in place, which torch refuses here; work on a copy"
+                    raise WrongAnswer("changes its input", words) from error
                 raise
         for name, now, then in before:
             if now.shape != then.shape or not equal(now.detach(), then):

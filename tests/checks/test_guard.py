@@ -262,6 +262,17 @@ def test_an_input_changed_in_place_is_named_by_the_learners_own_word():
     assert "mine was changed" in str(wrong)
 
 
+@pytest.mark.parametrize("change", [lambda x: x.mul_(2), lambda x: x[0].zero_()], ids=["itself", "a view"])
+def test_an_input_with_gradients_changed_in_place_is_named_too(change):
+    def answer(x, scale):
+        change(x)
+        return scale * x
+
+    with pytest.raises(WrongAnswer) as caught:
+        guard.Guarded(answer, Forbidden())(torch.ones(3, requires_grad=True), 2.0)
+    assert caught.value.name == "changes its input"
+
+
 @pytest.mark.parametrize("change", [list.pop, list.reverse, lambda given: given.append(given[0])])
 def test_a_list_changed_in_place_is_named(change):
     def answer(layers):
