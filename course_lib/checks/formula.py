@@ -48,6 +48,9 @@ class Formula:
     stops      name -> the cases on which a program with this mistake raises an error, whatever the error is, while it
                is right on the cases before; the first that fits is named
     leaves     the inputs whose gradients count, when the values are right
+    signs      name -> what gives away, on a case, a mistake that has too many sizes to be one program (an epsilon), and
+               what to say; asked with the case and the sights of the answer and of the right program, when no program
+               explains the answer
     read       turns what came back into what `right` returns, or raises WrongAnswer: for answers of several types
     also       what only this exercise asks, after the cases
     """
@@ -57,6 +60,7 @@ class Formula:
     wrong: dict[str, Mistake]
     stops: dict[str, Limit] = field(default_factory=dict)
     leaves: tuple[str, ...] = ()
+    signs: dict[str, tuple[Callable[[Case, Sight, Sight], bool], str]] = field(default_factory=dict)
     what: str = "your result"
     read: Callable[[Any], Any] = lambda value: value
     tolerance: float = TOLERANCE
@@ -131,6 +135,9 @@ class Formula:
         if found:
             _, name, words = max(found, key=lambda one: self.agreement(answer, one[0])) if found[1:] else found[0]
             raise WrongAnswer(name, words.format(**case))
+        for name, (gives_away, words) in self.signs.items():
+            if gives_away(case, got, right):
+                raise WrongAnswer(name, words.format(**case))
 
     def agreement(self, answer: Callable, program: Callable) -> int:
         """On how many cases two programs do the same."""

@@ -15,11 +15,16 @@ from course_lib.checks.verdict import WrongAnswer
 
 @dataclass(frozen=True)
 class Call:
-    """How a spy was called: whether any part was in train mode, whether gradients were on, and with what."""
+    """How a spy was called: whether each of its modules was in train mode, whether gradients were on, and with what."""
 
-    training: bool
+    modes: tuple[bool, ...]
     gradients: bool
     inputs: tuple[Tensor, ...]
+
+    @property
+    def training(self) -> bool:
+        """Whether any part was in train mode."""
+        return any(self.modes)
 
 
 class SpyBroke(ValueError):
@@ -36,8 +41,8 @@ class Spy(nn.Module):
         self.breaks = False
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        training = any(module.training for module in self.modules())
-        self.calls.append(Call(training, torch.is_grad_enabled(), tuple(x.detach().clone() for x in inputs)))
+        modes = tuple(module.training for module in self.modules())
+        self.calls.append(Call(modes, torch.is_grad_enabled(), tuple(x.detach().clone() for x in inputs)))
         if self.breaks:
             raise SpyBroke("the network broke")
         return self.layers(*inputs)

@@ -16,10 +16,11 @@ import scipy.signal
 import torch
 import torch.nn.functional as F
 
-from course_lib.checks import guard
+from course_lib.checks import compare, guard
 from course_lib.checks.core import Exercise
 from course_lib.checks.formula import Formula, normal
 from course_lib.checks.guard import Forbidden
+from course_lib.checks.spies import Spy
 from course_lib.checks.verdict import NotSolvedYet, WrongAnswer
 from course_lib.cnn import convolution
 
@@ -450,3 +451,42 @@ def test_where_an_int_is_asked_nothing_else_will_do(answer, name):
 
 def test_an_int_of_numpy_is_an_int():
     Exercise("99_test", "count", COUNT, Forbidden())(lambda x, scale: np.int64(len(x)))
+
+
+SIGNED = Formula(
+    lambda x, scale: x / scale,
+    cases,
+    wrong={"cubed": (lambda x, scale: x**3, "a cube"), "stops": (lambda x, scale: x[7], "index 7")},
+    signs={
+        "nearly": (lambda case, got, right: compare.same(got.value, right.value, 0.1), "add nothing to {scale}"),
+        "no such place": (lambda case, got, right: "IndexError" in got.error, "too far"),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (lambda x, scale: x / (scale + 0.01), "nearly"),
+        (lambda x, scale: x / (scale + 0.02), "nearly"),
+        (lambda x, scale: x / (scale + 5), "wrong"),
+        (lambda x, scale: x**3, "cubed"),
+        (lambda x, scale: x[9], "no such place"),
+        (lambda x, scale: x[7], "stops"),
+    ],
+)
+def test_signs_name_what_no_program_explains(answer, name):
+    with pytest.raises(WrongAnswer) as caught:
+        Exercise("99_test", "divide", SIGNED, Forbidden())(answer)
+    assert caught.value.name == name
+    assert name != "nearly" or "add nothing to 2.0" in str(caught.value)
+
+
+def test_a_spy_notes_the_mode_of_each_part():
+    spy = Spy(torch.nn.Linear(2, 2), torch.nn.Dropout())
+    spy.eval()
+    spy.training = True
+    spy(torch.zeros(1, 2, dtype=torch.float64))
+    (call,) = spy.calls
+    assert call.modes == (True, False, False, False)
+    assert call.training
