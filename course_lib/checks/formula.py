@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from course_lib.checks.compare import TOLERANCE, expect_dtype, explain, same
@@ -47,11 +47,12 @@ class Formula:
                answer is a tuple, a program returns `...` for the parts that its mistake leaves alone
     stops      name -> the cases on which a program with this mistake raises an error, whatever the error is, while it
                is right on the cases before; the first that fits is named
-    leaves     the inputs whose gradients count, when the values are right
+    leaves     the inputs whose gradients count, when the values are right; of a network, those of its parameters
     signs      name -> what gives away, on a case, a mistake that has too many sizes to be one program (an epsilon), and
                what to say; asked with the case and the sights of the answer and of the right program, when no program
                explains the answer
     read       turns what came back into what `right` returns, or raises WrongAnswer: for answers of several types
+    first      what only this exercise asks, before the cases: what an answer leaves behind in a network
     also       what only this exercise asks, after the cases
     """
 
@@ -64,10 +65,13 @@ class Formula:
     what: str = "your result"
     read: Callable[[Any], Any] = lambda value: value
     tolerance: float = TOLERANCE
+    first: tuple[Callable[[Callable], None], ...] = ()
     also: tuple[Callable[[Callable], None], ...] = ()
     stages: tuple[str, ...] = field(default=("error", "value", "gradients"), repr=False)
 
     def __call__(self, answer: Callable) -> None:
+        for more in self.first:
+            more(answer)
         for turn, seed in enumerate(SEEDS):
             for case in self.cases(torch.Generator().manual_seed(seed)):
                 self.ask(answer, case, again=turn > 0)
@@ -101,7 +105,15 @@ class Formula:
         with torch.enable_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             value = self.filled(read(program(*given.values())), given)
-        return Sight(value, gradients(value, [given[name] for name in self.leaves]))
+        return Sight(value, gradients(value, [leaf for _, leaf in self.leaves_of(given)]))
+
+    def leaves_of(self, given: Case) -> list[tuple[str, Tensor]]:
+        """Each leaf with what it is called; a network has several."""
+        return [
+            (f"the weights of {name}" if isinstance(given[name], nn.Module) else name, leaf)
+            for name in self.leaves
+            for leaf in (given[name].parameters() if isinstance(given[name], nn.Module) else [given[name]])
+        ]
 
     def filled(self, value: Any, given: Case) -> Any:
         """A wrong program's tuple, with the right parts where it says `...`."""
@@ -163,7 +175,7 @@ class Formula:
             )
         if stage == "value":
             explain(got.value, right.value, f"for {told_case(case)} {self.what}")
-        for name, mine, its in zip(self.leaves, got.gradients, right.gradients, strict=True):
+        for (name, _), mine, its in zip(self.leaves_of(case), got.gradients, right.gradients, strict=True):
             if mine is None and its is not None:
                 raise WrongAnswer(
                     "no gradient",

@@ -32,7 +32,7 @@ class SpyBroke(ValueError):
 
 
 class Spy(nn.Module):
-    """Layers that note each call in `calls`, and fail while `breaks` is set."""
+    """Layers that note each call in `calls`, and fail while `breaks` is set. Several inputs come to them as a tuple."""
 
     def __init__(self, *layers: nn.Module):
         super().__init__()
@@ -45,7 +45,7 @@ class Spy(nn.Module):
         self.calls.append(Call(modes, torch.is_grad_enabled(), tuple(x.detach().clone() for x in inputs)))
         if self.breaks:
             raise SpyBroke("the network broke")
-        return self.layers(*inputs)
+        return self.layers(*inputs) if len(inputs) == 1 else self.layers(inputs)
 
 
 def with_numbers(network: nn.Module, generator: torch.Generator) -> nn.Module:

@@ -20,7 +20,7 @@ from course_lib.checks import compare, guard
 from course_lib.checks.core import Exercise
 from course_lib.checks.formula import Formula, normal
 from course_lib.checks.guard import Forbidden
-from course_lib.checks.spies import Spy
+from course_lib.checks.spies import Spy, with_numbers
 from course_lib.checks.verdict import NotSolvedYet, WrongAnswer
 from course_lib.cnn import convolution
 
@@ -490,3 +490,55 @@ def test_a_spy_notes_the_mode_of_each_part():
     (call,) = spy.calls
     assert call.modes == (True, False, False, False)
     assert call.training
+
+
+def networks(generator):
+    for count in (3, 5):
+        yield {"network": with_numbers(Spy(torch.nn.Linear(2, 1)), generator), "x": normal(generator, count, 2)}
+
+
+def not_the_bias(network, x):
+    return x @ network.layers[0].weight.T + network.layers[0].bias.detach()
+
+
+def asked_first(answer):
+    network = Spy(torch.nn.Linear(2, 1))
+    answer(network, torch.zeros(1, 2).double())
+    if not network.calls:
+        raise WrongAnswer("never asked", "you never call the network")
+
+
+NETWORK = Formula(
+    lambda network, x: network(x),
+    networks,
+    wrong={"doubled": (lambda network, x: 2 * network(x), "twice")},
+    leaves=("network",),
+    first=(asked_first,),
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (lambda network, x: 2 * network(x), "doubled"),
+        (lambda network, x: 0 * network(x) + not_the_bias(network, x), "wrong gradient"),
+        (lambda network, x: (network(x), not_the_bias(network, x))[1], "no gradient"),
+        (lambda network, x: network(x).detach(), "no gradient"),
+        (not_the_bias, "never asked"),
+    ],
+)
+def test_a_network_may_be_an_input_and_a_leaf(answer, name):
+    with pytest.raises(WrongAnswer) as caught:
+        Exercise("99_test", "ask", NETWORK, Forbidden())(answer)
+    assert caught.value.name == name
+    assert name != "no gradient" or "the weights of network" in str(caught.value)
+
+
+def test_a_spy_with_two_inputs_hands_them_to_its_layers_as_one():
+    class Sum(torch.nn.Module):
+        def forward(self, both):
+            return both[0] + both[1]
+
+    spy = Spy(Sum())
+    assert spy(torch.ones(2), torch.ones(2)).tolist() == [2, 2]
+    assert len(spy.calls[0].inputs) == 2

@@ -51,4 +51,11 @@ def test_cases_come_from_their_generator(exercise: Exercise):
     first, second = (list(exercise.body.cases(torch.Generator().manual_seed(3))) for _ in range(2))
     for one, other in zip(first, second, strict=True):
         for name, value in one.items():
-            assert torch.equal(value, other[name]) if isinstance(value, torch.Tensor) else value == other[name]
+            assert plain(value) == plain(other[name])
+
+
+def plain(value):
+    """In Python's own numbers, which == compares."""
+    if isinstance(value, torch.nn.Module):
+        return {name: tensor.tolist() for name, tensor in value.state_dict().items()}
+    return value.tolist() if isinstance(value, torch.Tensor) else value
