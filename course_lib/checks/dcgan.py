@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.checks.compare import TOLERANCE
-from course_lib.checks.core import WrongAnswer, compare, exercise, expect_tensor, same, untouched, withheld
-from course_lib.checks.formula import Case, Formula, normal
+from course_lib.checks.compare import TOLERANCE, compare, expect_tensor
+from course_lib.checks.core import exercise
+from course_lib.checks.formula import Case, Formula, Sight, normal
 from course_lib.checks.guard import Forbidden, Guarded
 from course_lib.checks.spies import Spy, SpyBroke, Traces, with_numbers
+from course_lib.checks.verdict import WrongAnswer
 
 CHAPTER = "06_dcgan"
 
@@ -23,8 +26,7 @@ CHAPTER = "06_dcgan"
 # Exercise 1: overlap_counts
 # ---------------------------------------------------------------------------------------------------------------------
 
-# n, kernel, stride, padding
-STAMPS = [
+STAMPS = [  # n, kernel, stride, padding
     (5, 4, 2, 1),
     (3, 3, 2, 1),
     (4, 3, 2, 0),
@@ -34,84 +36,138 @@ STAMPS = [
     (7, 6, 3, 2),
     (5, 3, 1, 1),
 ]
-CONVOLUTIONS = [
-    f"torch.{place}conv{kind}{d}d" for place in ("", "nn.functional.") for kind in ("", "_transpose") for d in (1, 2)
-] + ["torch.nn.functional.fold"]
+READY_MADE = Forbidden(
+    "your code calls a ready-made convolution: count the stamps yourself, with += on slices",
+    operations=("*conv*", "*col2im*"),
+    functions=(np.convolve, np.correlate),
+    packages=("scipy",),
+)
 
 
-@exercise(CHAPTER)
-def overlap_counts(answer: Callable) -> None:
-    """answer(n, kernel, stride, padding) -> int64, the stamps on each output pixel."""
-    with withheld(
-        "your code calls a convolution of torch's: count the stamps yourself, with += on slices", *CONVOLUTIONS
-    ):
-        for n, kernel, stride, padding in STAMPS:
-            wanted = counts(n, kernel, stride, padding)
-            got = answer(n, kernel, stride, padding)
-            case = f"n={n}, kernel={kernel}, stride={stride}, padding={padding}"
-            if not isinstance(got, Tensor):
-                raise WrongAnswer("type", f"your result is a {type(got).__name__}, expected an int64 tensor")
-            shrunk = (n + 2 * padding - kernel) // stride + 1
-            if got.shape == (shrunk,) and shrunk != len(wanted) and shrunk > 0:
-                raise WrongAnswer(
-                    "convolution's size",
-                    f"for {case} you return {shrunk} counts: that is the size after a convolution; a transposed one "
-                    f"makes (n - 1) * stride + kernel - 2 * padding = {len(wanted)}",
-                )
-            compare(got.long(), wanted, f"for {case} your result", count_mistakes(n, kernel, stride, padding, case))
-            if got.dtype != torch.int64:
-                raise WrongAnswer("dtype", f"right counts, but they are {got.dtype}, expected int64")
+def stampings(generator: torch.Generator) -> Iterator[Case]:
+    """The cases above, and one where the numbers are drawn."""
+    n, kernel, stride = (int(torch.randint(2, 9, (), generator=generator)) for _ in range(3))
+    for case in (*STAMPS, (n, kernel, stride, 1)):
+        yield dict(zip(("n", "kernel", "stride", "padding"), case, strict=True))
 
 
-def counts(n: int, kernel: int, stride: int, padding: int) -> Tensor:
-    starts = torch.arange(n) * stride
-    places = torch.arange((n - 1) * stride + kernel)[:, None]
-    stamped = ((places >= starts) & (places < starts + kernel)).sum(dim=1)
-    return stamped[padding : len(stamped) - padding]
+def stamped(
+    n: int,
+    kernel: int,
+    stride: int,
+    padding: int,
+    *,
+    stamps: int = 0,
+    step: int = 0,
+    width: int = 0,
+    front: bool = True,
+    end: bool = True,
+) -> Tensor:
+    """Overlap counts. The mistakes change the number of stamps, their step, their width, or which ends are cut."""
+    counts = torch.zeros((n - 1) * stride + kernel, dtype=torch.int64)
+    for i in range(n + stamps):
+        counts[i * (step or stride) : i * (step or stride) + (width or kernel)] += 1
+    return counts[padding if front else 0 : len(counts) - (padding if end else 0)]
 
 
-def count_mistakes(n: int, kernel: int, stride: int, padding: int, case: str) -> dict[str, tuple[Tensor, str]]:
-    """What each misconception would give."""
-    whole, right = counts(n, kernel, stride, 0), counts(n, kernel, stride, padding)
-    empty = torch.zeros(0, dtype=torch.int64)
-    return {
-        "padding forgotten": (
-            whole,
-            f"for {case} you return {len(whole)} counts: cut {padding} pixels off both ends",
-        ),
-        "padding cut once": (
-            whole[padding:],
-            f"for {case} only the front was cut: padding goes off both ends",
-        ),
-        "padding cut once, at the end": (
-            whole[: len(whole) - padding],
-            f"for {case} only the end was cut: padding goes off both ends",
-        ),
-        "padding added": (
-            F.pad(whole, (padding, padding)),
-            f"for {case} you added padding: in a transposed convolution it is cut off",
-        ),
-        "empty for padding 0": (
-            empty,
-            f"for {case} you return nothing: the slice [padding:-padding] is empty for padding 0",
-        ),
-        "kernel and stride swapped": (
-            counts(n, stride, kernel, padding) if (n - 1) * kernel + stride > 2 * padding else empty,
-            f"for {case} kernel and stride are swapped: stamps are `kernel` long and `stride` apart",
-        ),
-        "stride ignored": (
-            counts(n, kernel, 1, padding),
-            f"for {case} your stamps lie next to each other: they start at 0, stride, 2 * stride, ...",
-        ),
-        "everywhere the same": (
-            torch.full_like(right, kernel // stride),
-            f"for {case} you return kernel // stride everywhere: that holds inside, if the stride divides the kernel",
-        ),
-        "marked, not counted": (
-            right.clamp(max=1),
-            f"for {case} your counts are 0 or 1: where stamps overlap, add",
-        ),
-    }
+def size_gives_away(case: Case, got: Sight, right: Sight) -> bool:
+    n, kernel, stride, padding = case.values()
+    shrunk, shape = (n + 2 * padding - kernel) // stride + 1, getattr(got.value, "shape", ())
+    return len(shape) == 1 and shape[0] == max(shrunk, 0) != len(right.value)
+
+
+def many_stamps(answer: Guarded) -> None:
+    """More on one pixel than small integers can count. To watch each of 66,000 additions would take too long."""
+    got, wanted = Guarded(answer.answer, Forbidden())(257, 257, 1, 1), stamped(257, 257, 1, 1)
+    expect_tensor(got, wanted, "for 257 stamps on one pixel your result")
+    if torch.equal(got.to(torch.int8), wanted.to(torch.int8)) and not torch.equal(got, wanted):
+        raise WrongAnswer(
+            "small integers",
+            "where 257 stamps overlap your count begins again at the smallest number: small integers overflow; count "
+            "in int64",
+        )
+    compare(got, wanted, "for 257 stamps on one pixel your result", {}, TOLERANCE)
+
+
+SWAPPED = "kernel={kernel} and stride={stride} are swapped: stamps are `kernel` long and `stride` apart"
+NEXT_TO_EACH_OTHER = "your stamps lie next to each other: they start at 0, stride, 2 * stride, ..."
+
+overlap_counts = exercise(CHAPTER, "overlap_counts", READY_MADE)(
+    Formula(
+        stamped,
+        stampings,
+        wrong={
+            "padding forgotten": (
+                lambda n, kernel, stride, padding: stamped(n, kernel, stride, 0),
+                "you return the whole row: cut `padding` pixels, here {padding}, off both ends",
+            ),
+            "padding cut once": (
+                partial(stamped, end=False),
+                "only the front was cut: padding, here {padding}, goes off both ends",
+            ),
+            "padding cut once, at the end": (
+                partial(stamped, front=False),
+                "only the end was cut: padding, here {padding}, goes off both ends",
+            ),
+            "padding added": (
+                lambda n, kernel, stride, padding: F.pad(stamped(n, kernel, stride, 0), (padding, padding)),
+                "you added padding={padding} at the ends: in a transposed convolution it is cut off",
+            ),
+            "empty for padding 0": (
+                lambda n, kernel, stride, padding: stamped(n, kernel, stride, 0)[padding:-padding],
+                "for padding={padding} you return nothing: the slice [padding:-padding] is empty for padding 0",
+            ),
+            "kernel and stride swapped": (
+                lambda n, kernel, stride, padding: stamped(n, stride, kernel, padding),
+                SWAPPED,
+            ),
+            "kernel and stride swapped in the stamps": (
+                lambda n, kernel, stride, padding: stamped(n, kernel, stride, padding, step=kernel, width=stride),
+                SWAPPED,
+            ),
+            "stride ignored": (
+                lambda n, kernel, stride, padding: stamped(n, kernel, 1, padding),
+                NEXT_TO_EACH_OTHER,
+            ),
+            "stride ignored in the stamps": (partial(stamped, step=1), NEXT_TO_EACH_OTHER),
+            "everywhere the same": (
+                lambda n, kernel, stride, padding: torch.full_like(
+                    stamped(n, kernel, stride, padding), kernel // stride
+                ),
+                "you return kernel // stride everywhere: that holds inside, if the stride divides the kernel",
+            ),
+            "marked, not counted": (
+                lambda n, kernel, stride, padding: stamped(n, kernel, stride, padding).clamp(max=1),
+                "your counts are 0 or 1: where stamps overlap, add",
+            ),
+            "last stamp forgotten": (
+                partial(stamped, stamps=-1),
+                "the last stamp is missing: there is one for each of the n={n} input pixels",
+            ),
+            "stamps too short": (
+                lambda n, kernel, stride, padding: stamped(n, kernel, stride, padding, width=kernel - 1),
+                "your stamps are one pixel too short: they cover places i * stride to i * stride + kernel - 1",
+            ),
+            "stamps too long": (
+                lambda n, kernel, stride, padding: stamped(n, kernel, stride, padding, width=kernel + 1),
+                "your stamps are one pixel too long: they cover places i * stride to i * stride + kernel - 1",
+            ),
+        },
+        signs={
+            "convolution's size": (
+                size_gives_away,
+                "you return the size after a convolution: a transposed one makes (n - 1) * stride + kernel - 2 * "
+                "padding pixels, here for n={n}, kernel={kernel}, stride={stride}, padding={padding}",
+            ),
+            "stamps out of range": (
+                lambda case, got, right: "IndexError" in got.error,
+                "a stamp falls off the end of your row: the last one covers the places from (n - 1) * stride on, "
+                "`kernel` of them (are the two swapped?)",
+            ),
+        },
+        also=(many_stamps,),
+    )
+)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -124,7 +180,10 @@ BATCHES = [  # [N, C, H, W], eps, the size of the numbers, their distance from 0
     ((5, 2, 1, 3), 0.8, 0.3, 0),
     ((4, 2, 3, 3), 1e-5, 1, 1e5),
 ]
-NORMS = Forbidden("your code calls a normalisation of torch's: write it out, from mean, square and sqrt", ("*_norm*",))
+NORMS = Forbidden(
+    "your code calls a normalisation of torch's: write it out, from mean, square and sqrt",
+    operations=tuple(f"*{kind}_norm*" for kind in ("batch", "instance", "layer", "group", "rms")),
+)
 
 
 def maps(generator: torch.Generator) -> Iterator[Case]:
@@ -172,7 +231,10 @@ def unshaped(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> Tensor:
     return gamma * normalised(x, torch.ones_like(gamma), torch.zeros_like(beta), eps) + beta
 
 
-CONSTANT = "right numbers, but to the gradient your {} is a constant: no .detach(), .item() or no_grad around it"
+CONSTANT = "right numbers, but autograd takes your {} for a constant number: no .detach(), .item() or no_grad there"
+ALONG_THE_WIDTH = (
+    "gamma and beta, [C], meet the last axis of x, which is its width: turn them into [C, 1, 1] with [:, None, None]"
+)
 batch_norm = exercise(CHAPTER, "batch_norm", NORMS)(
     Formula(
         normalised,
@@ -249,11 +311,7 @@ batch_norm = exercise(CHAPTER, "batch_norm", NORMS)(
                 lambda x, gamma, beta, eps: normalised(x, gamma, gamma * beta, eps),
                 "beta is multiplied by gamma in your code: first multiply, then add beta",
             ),
-            "gamma along the width": (
-                unshaped,
-                "gamma and beta, [C], meet the last axis of x, which is its width: turn them into [C, 1, 1] with "
-                "[:, None, None]",
-            ),
+            "gamma along the width": (unshaped, ALONG_THE_WIDTH),
             "running statistics": (
                 running,
                 "you mix mean 0 and variance 1 into the statistics: that is the running average of eval mode; in train "
@@ -267,6 +325,9 @@ batch_norm = exercise(CHAPTER, "batch_norm", NORMS)(
                 f"constant {what}": (but(constant=what), CONSTANT.format(what))
                 for what in ("mean", "variance", "mean and variance")
             },
+        },
+        signs={
+            "gamma along the width": (lambda case, got, right: "The size of tensor" in got.error, ALONG_THE_WIDTH),
         },
     )
 )
@@ -290,8 +351,8 @@ def brush(generator: torch.Generator) -> Spy:
 @exercise(CHAPTER)
 def sample(answer: Callable) -> None:
     """answer(generator, noise [N, D]) -> images, in eval mode, without gradients, leaving no trace."""
-    generator = torch.Generator().manual_seed(5)
-    for mixed in (False, True):
+    for mixed, seed in ((False, 5), (True, 6), (False, 5)):  # the first numbers once more, for an answer that remembers
+        generator = torch.Generator().manual_seed(seed)
         one_sample(answer, brush(generator), normal(generator, 5, 3), mixed)
     broken(answer, brush(generator), normal(generator, 4, 3))
     with torch.no_grad():  # the mode there was, not always on
@@ -359,126 +420,167 @@ def broken(answer: Guarded, network: Spy, noise: Tensor) -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 SHARES = [(4, 7, 0.3), (3, 5, 0.75), (5, 2, 0.5), (1, 9, 0.1), (3, 6, 0.0), (3, 6, 1.0)]  # N, D, share
+NARROW = (0.01, 0.1, 0.4)  # angles, in radians: small, but no equal directions
 
 
-@exercise(CHAPTER)
-def slerp(answer: Callable) -> None:
-    """answer(a [N, D], b [N, D], share) -> [N, D], along the arc between them."""
-    generator = torch.Generator().manual_seed(9)
-
-    def normal(*size: int) -> Tensor:
-        return torch.randn(size, generator=generator, dtype=torch.float64)
-
+def walks(generator: torch.Generator) -> Iterator[Case]:
+    """Pairs of rows: so short that their dot product could be a cosine, at small angles, ordinary, and equal."""
+    a, b = normal(generator, 4, 5), normal(generator, 4, 5)
+    yield {"a": 0.01 * a / a.norm(dim=1, keepdim=True), "b": b / b.norm(dim=1, keepdim=True) / 300, "share": 0.6}
+    for angle in NARROW:
+        a = normal(generator, 3, 4)
+        across = normal(generator, 3, 4)
+        across -= a * (a * across).sum(dim=1, keepdim=True) / a.square().sum(dim=1, keepdim=True)
+        across *= a.norm(dim=1, keepdim=True) / across.norm(dim=1, keepdim=True)
+        yield {"a": a, "b": 1.5 * (a * math.cos(angle) + across * math.sin(angle)), "share": 0.35}
     for count, width, share in SHARES:
-        a, b = 2 * normal(count, width), normal(count, width)
-        a[0] *= 0.3 / (a[0] @ b[0]).abs()  # a dot product that could be a cosine
-        a_before, b_before = a.clone(), b.clone()
-        got = answer(a, b, share)
-        untouched(a_before, a, "a")
-        untouched(b_before, b, "b")
-        if isinstance(got, Tensor) and got.shape == a.shape:
-            unscaled = arc(a[:1], b[:1], share, (a[0] @ b[0]).acos())
-            if not got.isfinite().all() or (same(got[:1], unscaled) and not same(unscaled, along(a, b, share)[:1])):
-                raise WrongAnswer(
-                    "cosine of long vectors",
-                    "your dot product is no cosine, it may be larger than 1: divide it by both lengths before acos",
+        yield {"a": 2 * normal(generator, count, width), "b": normal(generator, count, width), "share": share}
+    a, b = normal(generator, 4, 3), normal(generator, 4, 3)
+    a[1:3] = b[1:3] = torch.tensor([0.0, 1.0, 0.0])  # along an axis the cosine is 1, without any rounding
+    yield {"a": a, "b": torch.cat([b[:2], 3 * b[2:]]), "share": 0.25}
+
+
+def angle_between(a: Tensor, b: Tensor, added: float = 0.0, over: tuple[str, ...] = ("a", "b")) -> Tensor:
+    """[N, 1], in radians; `over` says by whose lengths the dot product is divided."""
+    lengths = (a.norm(dim=1, keepdim=True) if "a" in over else 1) * (b.norm(dim=1, keepdim=True) if "b" in over else 1)
+    return ((a * b).sum(dim=1, keepdim=True) / (lengths + added)).clamp(-1, 1).acos()
+
+
+def walked(
+    a: Tensor,
+    b: Tensor,
+    share: float,
+    *,
+    angle: Callable[[Tensor, Tensor], Tensor] = angle_between,
+    above: Callable[[Tensor], Tensor] = lambda w: w,
+    below: Callable[[Tensor], Tensor] = torch.sin,
+    straight_until: float = 1e-4,
+) -> Tensor:
+    """A walk along the arc; the options are what the mistakes change: the angle, what stands above and below the
+    fraction's line, and up to which angle the walk is straight.
+    """
+    w = angle(a, b)
+    arc = ((above((1 - share) * w)).sin() * a + above(share * w).sin() * b) / below(w)
+    return torch.where(angle_between(a, b) < straight_until, straight(a, b, share), arc)
+
+
+def straight(a: Tensor, b: Tensor, share: float) -> Tensor:
+    return (1 - share) * a + share * b
+
+
+def unit(x: Tensor) -> Tensor:
+    return x / x.norm(dim=1, keepdim=True)
+
+
+def lengths_between(a: Tensor, b: Tensor, share: float) -> Tensor:
+    return straight(a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True), share)
+
+
+def holds_nan(case: Case, got: Sight, right: Sight) -> bool:
+    return isinstance(got.value, Tensor) and bool(got.value.isnan().any())
+
+
+def turned(answer: Callable) -> None:
+    """Equal directions whose cosine rounding may lift above 1, in both precisions."""
+    generator = torch.Generator().manual_seed(9)
+    for kind, tolerance in ((torch.float64, TOLERANCE), (torch.float32, 1e-4)):
+        a = normal(generator, 60, 6).to(kind)
+        b = a * torch.tensor([1.0, 3.0], dtype=kind).repeat(30)[:, None]
+        got = answer(a, b, 0.25)
+        if isinstance(got, Tensor) and not got.isfinite().all():
+            raise WrongAnswer(
+                "cosine not clamped",
+                "where a and b have the same direction some of your results are NaN: rounding lifts a cosine above 1, "
+                "which has no acos; clamp it to [-1, 1] first",
+            )
+        compare(got, straight(a, b, 0.25), "for equal directions your result", {}, tolerance)
+
+
+EQUAL_DIRECTIONS = (
+    "where a and b have the same direction your result is NaN: the angle is 0 and so is its sine; return the straight "
+    "mix there"
+)
+slerp = exercise(CHAPTER, "slerp")(
+    Formula(
+        walked,
+        walks,
+        wrong={
+            "straight": (straight, "you walk along the straight line: weigh a and b with sines of the angle"),
+            "straight too early": (
+                partial(walked, straight_until=math.acos(0.9)),
+                "you walk straight although the directions differ: that is for a cosine of 1, up to rounding, such as "
+                "cosine > 1 - 1e-6",
+            ),
+            "share reversed": (
+                lambda a, b, share: walked(b, a, share),
+                "your walk goes from b to a: at share 0 the result is a",
+            ),
+            "degrees": (
+                partial(walked, above=torch.rad2deg),
+                "you take the sine of degrees: torch's sine wants radians",
+            ),
+            "degrees everywhere": (
+                partial(walked, above=torch.rad2deg, below=lambda w: w.rad2deg().sin()),
+                "you take the sine of degrees: acos gives radians, and sine wants them",
+            ),
+            "cosine for the angle": (
+                partial(walked, angle=lambda a, b: angle_between(a, b).cos()),
+                "you use the cosine as if it were the angle: take its acos first",
+            ),
+            "cosine of long vectors": (
+                partial(walked, angle=partial(angle_between, over=())),
+                "your dot product is no cosine, it may be larger than 1: divide it by both lengths before acos",
+            ),
+            **{
+                f"only divided by |{one}|": (
+                    partial(walked, angle=partial(angle_between, over=(one,))),
+                    f"you divide the dot product by the length of {one} only: the cosine takes both lengths",
                 )
-        compare(got, along(a, b, share), f"for share {share} your result", walk_mistakes(a, b, share))
-    equal_directions(answer, normal(4, 6))
-    leaf_a, leaf_b = normal(3, 4).requires_grad_(), normal(3, 4).requires_grad_()
-    with torch.enable_grad():
-        got, wanted = answer(leaf_a, leaf_b, 0.4), along(leaf_a, leaf_b, 0.4)
-    if not got.requires_grad:
-        raise WrongAnswer("no gradient", "right points, but no gradient gets through: leave out .detach() and .item()")
-    direction = normal(3, 4)
-    for name, leaf in (("a", leaf_a), ("b", leaf_b)):
-        (found,) = torch.autograd.grad(got, leaf, direction, retain_graph=True, allow_unused=True)
-        (right,) = torch.autograd.grad(wanted, leaf, direction, retain_graph=True)
-        if found is None or not same(found, right):
-            raise WrongAnswer(
-                "no gradient", f"right points, but the gradient for {name} is wrong: is the angle a constant to it?"
-            )
-
-
-def equal_directions(answer: Callable, a: Tensor) -> None:
-    """Equal rows, and rows of equal direction but other length, among ordinary ones."""
-    b = a.clone()
-    b[1], b[3] = 3 * a[1], -a[3].roll(1)
-    for kind in (torch.float64, torch.float32):
-        got = answer(a.to(kind), b.to(kind), 0.25)
-        wanted = along(a, b, 0.25)
-        if not isinstance(got, Tensor) or not got.isfinite().all():
-            raise WrongAnswer(
-                "equal directions",
-                "where a and b have the same direction your result is NaN: clamp the cosine to 1, and return the "
-                "straight mix where the angle is 0",
-            )
-        compare(got.double(), wanted, f"in {kind}, with equal directions, your result", {}, 1e-4)
-
-
-def angle_of(a: Tensor, b: Tensor) -> Tensor:
-    cosine = (a * b).sum(dim=-1, keepdim=True) / (a.norm(dim=-1, keepdim=True) * b.norm(dim=-1, keepdim=True))
-    return cosine.clamp(-1, 1).acos()
-
-
-def arc(a: Tensor, b: Tensor, share: float, w: Tensor, over: Tensor | None = None) -> Tensor:
-    return (((1 - share) * w).sin() * a + (share * w).sin() * b) / (w.sin() if over is None else over)
-
-
-def along(a: Tensor, b: Tensor, share: float) -> Tensor:
-    w = angle_of(a, b)
-    alike = w < 1e-4
-    return torch.where(alike, (1 - share) * a + share * b, arc(a, b, share, torch.where(alike, torch.ones_like(w), w)))
-
-
-def walk_mistakes(a: Tensor, b: Tensor, share: float) -> dict[str, tuple[Tensor, str]]:
-    """What each misconception would give."""
-    w = angle_of(a, b)
-    right = arc(a, b, share, w)
-    straight = (1 - share) * a + share * b
-    lengths = (1 - share) * a.norm(dim=1, keepdim=True) + share * b.norm(dim=1, keepdim=True)
-    unit_a, unit_b = F.normalize(a, dim=1), F.normalize(b, dim=1)
-    flat = angle_of(a.reshape(1, -1), b.reshape(1, -1))
-    down = angle_of(a.T, b.T).T
-    return {
-        "straight": (straight, "you walk along the straight line: weigh a and b with sines of the angle"),
-        "share reversed": (
-            arc(b, a, share, w),
-            "your walk goes from b to a: at share 0 the result is a",
-        ),
-        "degrees": (
-            arc(a, b, share, w.rad2deg(), w.sin()),
-            "you take the sine of degrees: torch's sine wants radians",
-        ),
-        "degrees everywhere": (
-            arc(a, b, share, w.rad2deg()),
-            "you take the sine of degrees: acos gives radians, and sine wants them",
-        ),
-        "cosine for the angle": (
-            arc(a, b, share, w.cos()),
-            "you use the cosine as if it were the angle: take its acos first",
-        ),
-        "one angle for all rows": (
-            arc(a, b, share, flat),
-            "one angle for the whole batch: each row has its own, so sum over dim=1",
-        ),
-        "mean angle": (arc(a, b, share, w.mean()), "you average the angles: each row has its own"),
-        "angle over the batch": (
-            arc(a, b, share, down),
-            "your dot product runs over the rows (dim=0): each row is a noise, so sum over dim=1",
-        ),
-        "length one": (
-            arc(unit_a, unit_b, share, w),
-            "your result has length 1: normalise a and b for the angle only, in the formula they keep their lengths",
-        ),
-        "straight, then stretched": (
-            straight / straight.norm(dim=1, keepdim=True) * lengths,
-            "you stretch points of the straight line: they lie on the arc, but not at even steps; use the sines",
-        ),
-        "length interpolated": (
-            arc(unit_a, unit_b, share, w) * lengths,
-            "you walk with unit vectors and interpolate the length: in this formula a and b keep their own lengths",
-        ),
-        "not divided": (right * w.sin(), "you left out the division by sin ω"),
-        "divided by the angle": (right * w.sin() / w, "you divide by the angle: divide by its sine"),
-    }
+                for one in ("a", "b")
+            },
+            "something added to the lengths": (
+                partial(walked, angle=partial(angle_between, added=1e-8)),
+                "something small is added where you divide by the lengths, so short rows get a wrong angle: no row is "
+                "zero, add nothing",
+            ),
+            "one angle for all rows": (
+                partial(walked, angle=lambda a, b: angle_between(a.reshape(1, -1), b.reshape(1, -1))),
+                "one angle for the whole batch: each row has its own, so sum over dim=1",
+            ),
+            "mean angle": (
+                partial(walked, angle=lambda a, b: angle_between(a, b).mean()),
+                "you average the angles: each row has its own",
+            ),
+            "angle over the batch": (
+                partial(walked, angle=lambda a, b: angle_between(a.T, b.T).T),
+                "your dot product runs over the rows (dim=0): each row is a noise, so sum over dim=1",
+            ),
+            "length one": (
+                lambda a, b, share: walked(unit(a), unit(b), share),
+                "your result has length 1: normalise a and b for the angle only, in the formula they keep their "
+                "lengths",
+            ),
+            "straight, then stretched": (
+                lambda a, b, share: unit(straight(a, b, share)) * lengths_between(a, b, share),
+                "you stretch points of the straight line: they lie on the arc, but not at even steps; use the sines",
+            ),
+            "length interpolated": (
+                lambda a, b, share: walked(unit(a), unit(b), share) * lengths_between(a, b, share),
+                "you walk with unit vectors and interpolate the length: in this formula a and b keep their own lengths",
+            ),
+            "not divided": (partial(walked, below=torch.ones_like), "you left out the division by sin ω"),
+            "divided by the angle": (partial(walked, below=lambda w: w), "you divide by the angle: divide by its sine"),
+            "something added to the sine": (
+                partial(walked, below=lambda w: w.sin() + 1e-8, straight_until=-1.0),
+                "something small is added to the sine you divide by: where the directions are equal the result is 0 "
+                "then; return the straight mix there",
+            ),
+            "equal directions": (
+                partial(walked, straight_until=-1.0),
+                EQUAL_DIRECTIONS,
+            ),
+        },
+        signs={"equal directions": (holds_nan, EQUAL_DIRECTIONS)},
+        also=(turned,),
+    )
+)
