@@ -2,6 +2,8 @@
 PYTHON ?= python3
 LAB_ARGS ?=
 BIN := .venv/bin
+# Read beside the learner's own settings, which stay as they are.
+SETTINGS := JUPYTER_CONFIG_PATH="lab_settings$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}"
 WITHOUT_THREADS := OMP_NUM_THREADS=1 COURSE_PROGRESS=off
 PYTEST := $(WITHOUT_THREADS) $(BIN)/python -m pytest
 
@@ -10,7 +12,7 @@ PYTEST := $(WITHOUT_THREADS) $(BIN)/python -m pytest
 lab: .venv/installed  ## install, check the machine, open the course
 	$(BIN)/python -m course_lib doctor
 	$(BIN)/python -m course_lib work
-	$(BIN)/jupyter lab $(LAB_ARGS) notebooks/00_start_here.ipynb
+	$(SETTINGS) $(BIN)/jupyter lab --ServerApp.root_dir=. $(LAB_ARGS) notebooks/00_start_here.ipynb
 
 test: .venv/installed-for-tests  ## everything: unit tests, every notebook at smoke budget, a real browser
 	$(BIN)/ruff check .
