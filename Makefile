@@ -7,12 +7,15 @@ SETTINGS := JUPYTER_CONFIG_PATH="lab_settings$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_
 WITHOUT_THREADS := OMP_NUM_THREADS=1 COURSE_PROGRESS=off
 PYTEST := $(WITHOUT_THREADS) $(BIN)/python -m pytest
 
-.PHONY: lab test check notebooks clean
+.PHONY: lab html test check notebooks clean
 
 lab: .venv/installed  ## install, check the machine, open the course
 	$(BIN)/python -m course_lib doctor
 	$(BIN)/python -m course_lib work
 	$(SETTINGS) $(BIN)/jupyter lab --ServerApp.root_dir=. $(LAB_ARGS) notebooks/00_start_here.ipynb
+
+html: .venv/installed  ## every notebook as a page, in build/html, with still pictures of the widgets
+	$(BIN)/python -m course_lib.authoring.html_pages
 
 test: .venv/installed-for-tests  ## everything: unit tests, every notebook at smoke budget, a real browser
 	$(BIN)/ruff check .

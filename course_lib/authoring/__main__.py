@@ -9,8 +9,8 @@ from pathlib import Path
 
 import nbformat
 
-from course_lib.authoring.execute import execute, is_current, pictures, say
-from course_lib.authoring.exercises import generate
+from course_lib.authoring.execute import execute, is_current, pictures, say, tidy
+from course_lib.authoring.exercises import generate, text_of
 from course_lib.authoring.listings import write_listings
 from course_lib.checks.progress import ROOT
 
@@ -40,7 +40,12 @@ def main() -> int:
             return int(bool(written))
     paths = options.notebooks or sorted([*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "solutions").glob("*.ipynb")])
     for path in paths:
-        if not (options.all or options.out or options.notebooks) and is_current(nbformat.read(path, as_version=4)):
+        notebook = nbformat.read(path, as_version=4)
+        if not (options.all or options.out or options.notebooks) and is_current(notebook):
+            text = text_of(tidy(notebook))
+            if text != path.read_text():
+                path.write_text(text)
+                say(f"{path.name}: brought into its form, not executed")
             continue
         begun = time.monotonic()
         out = None

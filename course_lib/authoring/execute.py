@@ -15,10 +15,10 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from course_lib.authoring.exercises import text_of
+from course_lib.authoring.saved_form import to_saved_form
 
 CELL_SECONDS = 600
 SETTINGS = {"COURSE_BUDGET": "laptop", "COURSE_DATASET": "strokes", "COURSE_PROGRESS": "off"}
-WIDGETS = "application/vnd.jupyter.widget-state+json"
 
 
 def stamp(notebook: NotebookNode) -> str:
@@ -33,19 +33,13 @@ def is_current(notebook: NotebookNode) -> bool:
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
-    """Drop everything that changes from run to run: timestamps, versions, random widget ids."""
+    """Drop everything that changes from run to run or from machine to machine; widgets leave a still picture."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             output.get("metadata", {}).clear()
-    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook.metadata["language_info"] = {"name": "python"}
-    ids = list(notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {}))
-    text = json.dumps(notebook)
-    order = sorted((i for i in ids if i in text), key=text.index)
-    for number, old in enumerate(order):
-        text = text.replace(old, f"widget-{number:04d}")
-    return nbformat.from_dict(json.loads(text))
+    to_saved_form(notebook)
+    return nbformat.from_dict(notebook)
 
 
 def execute(path: Path, out: Path | None = None, settings: dict[str, str] | None = None) -> NotebookNode:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -97,8 +98,9 @@ def answers(url: str) -> bool:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=60_000)  # milliseconds: the machine may be busy with other tests
     arguments = [
         "--no-sandbox",
         "--disable-gpu",
@@ -164,6 +166,6 @@ def screen(browser: Any, lab: Lab, request: pytest.FixtureRequest) -> Iterator[S
     yield screen
     folder = os.environ.get("COURSE_SCREENSHOTS")
     if folder:
-        screen.page.screenshot(path=f"{folder}/{request.node.name}.png")
+        screen.page.screenshot(path=f"{folder}/{re.sub(r'[^a-zA-Z0-9_]+', '_', request.node.name)}.png")
     screen.shut_down()
     screen.page.close()

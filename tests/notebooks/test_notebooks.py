@@ -12,6 +12,7 @@ import pytest
 
 from course_lib.authoring.execute import is_current, stamp, tidy
 from course_lib.authoring.exercises import cleared, exercise_from, text_of
+from course_lib.authoring.saved_form import LIVE, STILL, before_saving
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -78,7 +79,7 @@ def test_every_picture_has_words(path):
 @pytest.mark.parametrize("path", CHAPTERS[1:], ids=name)
 def test_every_chapter_has_its_widget_with_a_still_picture(path):
     outputs = [output.get("data", {}) for cell in code_cells(read(path)) for output in cell.outputs]
-    widgets = [data for data in outputs if "application/vnd.jupyter.widget-view+json" in data]
+    widgets = [data for data in outputs if LIVE in data]
     assert widgets
     assert all("image/png" in data for data in widgets)
 
@@ -149,15 +150,41 @@ def test_clearing_keeps_indentation_and_everything_around():
     assert cleared("x = 1") == "x = 1"
 
 
-def test_tidy_makes_widget_ids_the_same_every_time():
-    def made(identity):
-        notebook = notebook_of("w")
-        notebook.cells[0].metadata["execution"] = {"iopub.status.busy": "2026"}
-        view = {"application/vnd.jupyter.widget-view+json": {"model_id": identity}, "text/plain": "x"}
-        notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", view)]
-        notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {identity: {}}}}
-        notebook.cells[0].id = "a"
-        return json.dumps(tidy(notebook))
+def widget_notebook() -> nbformat.NotebookNode:
+    """As nbclient leaves it: a panel and its picture in one output, the models' state in the metadata."""
+    notebook = notebook_of("panel")
+    notebook.cells[0].metadata["execution"] = {"iopub.status.busy": "2026"}
+    data = {LIVE: {"model_id": "3f2a0c"}, "image/png": "AAAA", "text/html": '<img alt="x">', "text/plain": "x"}
+    notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", data)]
+    notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {"3f2a0c": {}}}}
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    notebook.metadata["language_info"] = {"name": "python", "version": "3.12.1"}
+    return notebook
 
-    assert made("3f2a0c") == made("99ffee")
-    assert "3f2a0c" not in made("3f2a0c")
+
+def test_tidy_leaves_a_still_picture_that_says_so_and_nothing_of_this_run_or_machine():
+    notebook = tidy(widget_notebook())
+    data = notebook.cells[0].outputs[0].data
+    assert data.keys() == {STILL, "image/png", "text/html", "text/plain"}
+    assert data["text/html"].startswith('<img alt="x">')
+    assert "A still picture" in data["text/html"]
+    for word in ("3f2a0c", "widget-state", "2026", "3.12.1", "ipykernel"):
+        assert word not in json.dumps(notebook)
+
+
+def test_what_is_saved_once_more_does_not_change():
+    once = tidy(widget_notebook())
+    twice = tidy(copy.deepcopy(once))
+    assert twice == once
+
+
+def test_saving_takes_no_view_without_a_picture_and_no_kernel_of_another_language():
+    """JupyterLab calls the hook for the learner's own notebooks as well."""
+    notebook = widget_notebook()
+    del notebook.cells[0].outputs[0].data["image/png"]
+    notebook.metadata["kernelspec"] = {"name": "ir", "display_name": "R", "language": "R"}
+    before = copy.deepcopy(notebook)
+    before_saving(model={"type": "notebook", "content": notebook}, path="own.ipynb", contents_manager=None)
+    assert notebook == before
+    before_saving(model={"type": "file", "content": "text"}, path="own.txt", contents_manager=None)
+    before_saving(model={"type": "notebook", "content": None}, path="own.ipynb", contents_manager=None)
