@@ -146,7 +146,7 @@ CHAPTERS = (
         models={"wgan_gp": "gan.stable_training.WGANGP", "r3gan": "gan.stable_training.R3GAN"},
         shipped={"wgan_gp": Shipped("wgan_gp", 800), "r3gan": Shipped("r3gan", 4000)},
         widgets={"distance_explorer": "distance"},
-        minutes=145,
+        minutes=150,
     ),
     Chapter(
         number=8,
@@ -200,7 +200,7 @@ CHAPTERS = (
         article="A 6",
         modules=("vae.gan_or_vae",),
         widgets={"side_by_side": "walk"},
-        minutes=115,
+        minutes=120,
     ),
 )
 
