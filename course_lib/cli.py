@@ -215,6 +215,6 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 
 def run_work(options: argparse.Namespace) -> None:
-    from course_lib.checks import workspace
+    from course_lib.learner import workspace
 
     workspace.report()

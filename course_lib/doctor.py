@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from course_lib.places import ROOT, cache_root, data_root
+
 PYTHONS = ((3, 11), (3, 14))  # from the first to before the second
 NEEDED = (
     "numpy",
@@ -112,8 +113,6 @@ def memory() -> Finding:
 
 
 def disk() -> Finding:
-    from course_lib.data.places import cache_root
-
     place = existing(cache_root())
     free = shutil.disk_usage(place).free / 2**30
     return Finding(
@@ -125,8 +124,6 @@ def disk() -> Finding:
 
 
 def cache() -> Finding:
-    from course_lib.data.places import cache_root
-
     return writable(
         "cache",
         cache_root(),
@@ -136,8 +133,6 @@ def cache() -> Finding:
 
 
 def data() -> Finding:
-    from course_lib.data.places import data_root
-
     root = data_root()
     real = [
         name

@@ -12,7 +12,7 @@ import nbformat
 from course_lib.authoring.execute import execute, is_current, pictures, say, tidy
 from course_lib.authoring.exercises import generate, text_of
 from course_lib.authoring.listings import write_listings
-from course_lib.checks.progress import ROOT
+from course_lib.places import ROOT
 
 
 def main() -> int:

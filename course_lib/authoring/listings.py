@@ -14,7 +14,7 @@ from nbformat import NotebookNode, v4
 from course_lib.authoring.exercises import text_of
 from course_lib.authoring.readme_table import with_table
 from course_lib.chapters import CHAPTERS, Chapter
-from course_lib.checks.progress import ROOT
+from course_lib.places import ROOT
 
 WORDS_A_MINUTE = 130
 SECONDS_A_LINE, SECONDS_A_PICTURE = 8, 60  # of open code; a picture or a widget

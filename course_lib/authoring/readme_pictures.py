@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from course_lib.checks.progress import ROOT
 from course_lib.data.strokes import draw
+from course_lib.places import ROOT
 from course_lib.show import widgets
 from course_lib.show.figures import to_pixels
 from course_lib.show.paint import as_png

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 
-from course_lib.checks.progress import ROOT
 from course_lib.measured import measured
+from course_lib.places import ROOT
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from course_lib.chapters import CHAPTERS
 from course_lib.checks import compare, core, formula, guard, surroundings, verdict
-from course_lib.checks.progress import board
+from course_lib.checks.progress_board import board
 from course_lib.checks.verdict import NotSolvedYet, WrongAnswer
 
 for _chapter in CHAPTERS:

@@ -16,10 +16,11 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from course_lib.checks import progress, surroundings
+from course_lib.checks import surroundings
 from course_lib.checks.compare import compare, expect_tensor, same  # noqa: F401 (until all checks are data)
 from course_lib.checks.guard import Forbidden, Guarded, TooSlow
 from course_lib.checks.verdict import NotSolvedYet, WrongAnswer, told
+from course_lib.learner import progress
 
 REGISTRY: dict[str, list[Exercise]] = {}  # chapter -> its exercises, in the order of the notebook
 NOTHING = Forbidden()

@@ -8,8 +8,8 @@ import torch
 
 from course_lib.data.batches import Batch, Batches, batches
 from course_lib.data.imageset import DIGIT_NAMES, ImageSet, check_images
-from course_lib.data.places import cache_root, data_root
 from course_lib.errors import CourseError
+from course_lib.places import cache_root, data_root
 
 __all__ = ["DIGIT_NAMES", "Batch", "Batches", "ImageSet", "batches", "cache_root", "check_images", "data_root", "load"]
 

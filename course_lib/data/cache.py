@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from course_lib.data.imageset import ImageSet
-from course_lib.data.places import cache_root, say, write_whole
+from course_lib.places import cache_root, say, write_whole
 
 # A change in any other file of this folder may change what is drawn, so their text is part of the key.
 NOT_DRAWING = {
@@ -23,7 +23,6 @@ NOT_DRAWING = {
     "cache.py",
     "download.py",
     "folder.py",
-    "places.py",
     "sources.py",
 }
 LAYOUT = 1  # of the files below; a new number leaves old files unused

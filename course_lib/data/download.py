@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from course_lib.data.places import say
 from course_lib.errors import CourseError
+from course_lib.places import say
 
 PATIENCE = 12.0  # seconds without a byte, over all mirrors together, until a download is given up
 TELL = 10.0  # seconds between two lines about a long download

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from course_lib.data import download
 from course_lib.data.imageset import DIGIT_NAMES
-from course_lib.data.places import data_root, write_whole
 from course_lib.errors import CourseError
+from course_lib.places import data_root, write_whole
 
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CIFAR10_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from course_lib import data, models
 from course_lib.data.imageset import ImageSet
-from course_lib.data.places import cache_root, say
 from course_lib.errors import CourseError
+from course_lib.places import cache_root, say
 from course_lib.training import budget, evaluating, fit
 from course_lib.training.checkpoint import FILE
 from course_lib.training.model import Trainable

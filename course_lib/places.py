@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]  # of the course: exercises/, notebooks/, work/ lie in it
+
 
 def cache_root() -> Path:
     """The folder for what the course draws or derives: COURSE_CACHE, or the user's cache folder."""

@@ -1,4 +1,4 @@
-"""What the learner has solved: one small local file, never sent anywhere, shown as a board in chapter 0."""
+"""What the learner has solved: one small local file, never sent anywhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-ROOT = Path(__file__).resolve().parents[2]
+from course_lib.places import ROOT
 
 
 def progress_file() -> Path | None:
@@ -50,24 +50,3 @@ def record(chapter: str, name: str) -> None:
             os.replace(partial, path)
     except OSError as error:
         print(f"progress: could not write {path} ({error.strerror or error})", file=sys.stderr)
-
-
-def board() -> None:
-    """Show every chapter's exercises, solved ones ticked."""
-    from IPython.display import display
-
-    from course_lib.checks.core import REGISTRY
-
-    done = solved()
-    rows, lines = [], []
-    for chapter, exercises in sorted(REGISTRY.items()):
-        marks = [("✓" if e.name in done.get(chapter, []) else "○", e.name) for e in exercises]
-        count = sum(mark == "✓" for mark, _ in marks)
-        cells = " &nbsp; ".join(f"{mark} <code>{name}</code>" for mark, name in marks)
-        rows.append(
-            f'<tr><td><a href="../work/{chapter}.ipynb">{chapter}</a></td><td>{count} of {len(marks)}</td>'
-            f'<td style="text-align:left">{cells}</td></tr>'
-        )
-        lines.append(f"{chapter}: {count} of {len(marks)}: " + " ".join(f"{mark} {name}" for mark, name in marks))
-    head = "<tr><th>exercises</th><th>solved</th><th></th></tr>"
-    display({"text/html": f"<table>{head}{''.join(rows)}</table>", "text/plain": "\n".join(lines)}, raw=True)

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from course_lib import checks
-from course_lib.checks import core, progress, workspace
+from course_lib.checks import core
 from course_lib.checks.core import NotSolvedYet, WrongAnswer, compare, exercise
+from course_lib.learner import progress, workspace
 
 ROOT = Path(__file__).parents[2]
 

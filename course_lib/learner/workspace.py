@@ -7,7 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
-from course_lib.checks.progress import ROOT
+from course_lib.places import ROOT
 
 ORIGINS = ".origins.json"  # exercise -> digest of the version the learner's copy came from
 
