@@ -2,4 +2,17 @@
 
 
 class CourseError(ValueError):
-    """Bad input. The message is one line that names the argument, what came and what was expected."""
+    """Bad input. The message is one line that names the argument, what came and what was expected.
+
+    It is one line whatever came: a line break or another control character, such as in the name of a file, is written
+    as Python writes it in a string.
+    """
+
+    def __init__(self, message: str):
+        super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+
+
+def quoted(value: object, most: int = 80) -> str:
+    """`value` as Python writes it, for a message; the middle of a very long one is left out."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 4 :]}"

@@ -8,29 +8,49 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from course_lib.errors import CourseError, quoted
+
 ROOT = Path(__file__).resolve().parents[1]  # of the course: exercises/, notebooks/, work/ lie in it
 
 
 def cache_root() -> Path:
-    """The folder for what the course draws or derives: COURSE_CACHE, or the user's cache folder."""
+    """The folder for what the course draws or derives: COURSE_CACHE, or the user's cache folder.
+
+    Raises CourseError where there is neither, as for an unknown user without HOME in a container.
+    """
     chosen = os.environ.get("COURSE_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return at_home(chosen, "COURSE_CACHE")
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("image-generation-from-scratch"))
+    try:
+        folder = platformdirs.user_cache_dir("image-generation-from-scratch")
+    except RuntimeError:
+        folder = "~"
+    if folder.startswith("~"):  # older platformdirs leave it in: a folder of that name would be made
+        raise CourseError("COURSE_CACHE: got nothing, expected a folder, as this user has no home folder")
+    return Path(folder)
 
 
 def data_root() -> Path:
     """The torchvision data root: COURSE_DATA, or `data` in the cache folder. It may be read-only once filled."""
     chosen = os.environ.get("COURSE_DATA")
-    return Path(chosen).expanduser() if chosen else cache_root() / "data"
+    return at_home(chosen, "COURSE_DATA") if chosen else cache_root() / "data"
+
+
+def at_home(path: str | Path, name: str) -> Path:
+    """The path with `~` or `~user` replaced. Raises CourseError, naming the argument, for a user there is not."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise CourseError(f"{name}: got {quoted(str(path))}, expected a folder; there is no such home folder") from None
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` with a temporary name next to `path`, then move the result there in one step.
 
-    Another process sees the old file or the complete new one, never a part. Raises what `write` raises.
+    Another process sees the old file or the complete new one, never a part, and a link at `path` is replaced, not
+    followed. Raises what `write` raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from course_lib.data.imageset import ImageSet
+from course_lib.errors import CourseError
 from course_lib.places import cache_root, say, write_whole
 
 # A change in any other file of this folder may change what is drawn, so their text is part of the key.
@@ -36,13 +37,17 @@ def drawn(count: int, *, size: int, seed: int, split: str, colour: bool, device:
     """
     arguments = dict(count=count, size=size, seed=seed, split=split, colour=colour, device=torch.device(device).type)
     key = hashlib.sha256(json.dumps([arguments, LAYOUT, torch.__version__, _sources()]).encode()).hexdigest()[:16]
-    path = cache_root() / "strokes" / f"{split}_{size}px_{count}_seed{seed}_{key}.safetensors"
 
     def draw() -> ImageSet:
         from course_lib.data.strokes import draw
 
         return draw(count, size=size, seed=seed, colour=colour, device=device, split=split)
 
+    try:
+        path = cache_root() / "strokes" / f"{split}_{size}px_{count}_seed{seed}_{key}.safetensors"
+    except CourseError as error:
+        say(f"cannot keep what is drawn ({error}); going on without")
+        return draw()
     return _unpack(kept(path, lambda: _pack(draw()))).to(device)
 
 
