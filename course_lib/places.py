@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 from course_lib.errors import CourseError, quoted
@@ -59,6 +60,13 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def names_like(path: Path) -> Iterator[Path]:
+    """The path itself, then name_2, name_3 and so on: where to look for one that is not taken."""
+    yield path
+    for number in count(2):
+        yield path.with_stem(f"{path.stem}_{number}")
 
 
 def say(message: str) -> None:
