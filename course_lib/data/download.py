@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from http.client import HTTPException
@@ -16,6 +17,7 @@ from course_lib.places import say
 PATIENCE = 12.0  # seconds without a byte, over all mirrors together, until a download is given up
 TELL = 10.0  # seconds between two lines about a long download
 CHUNK = 16 * 1024
+LARGEST = 2**28  # bytes; the largest file of a set, CIFAR-10's archive, has 170 million
 
 
 def fetch(name: str, urls: list[str], md5: str, folder: Path) -> bytes:
@@ -25,11 +27,14 @@ def fetch(name: str, urls: list[str], md5: str, folder: Path) -> bytes:
     """
     filename = urls[0].rsplit("/", 1)[1]
     reasons = []
-    if (folder / filename).is_file():
-        content = (folder / filename).read_bytes()
-        if md5_of(content) == md5:
-            return content
-        reasons.append(f"{folder / filename}: wrong checksum")
+    if os.path.isfile(folder / filename):
+        try:
+            content = read(folder / filename)
+            if md5_of(content) == md5:
+                return content
+            reasons.append(f"{folder / filename}: wrong checksum")
+        except OSError as error:
+            reasons.append(f"{folder / filename}: {error.strerror or error}")
     say(f"{name}: fetching {filename} for {folder}")
     for url in urls:
         try:
@@ -44,6 +49,18 @@ def fetch(name: str, urls: list[str], md5: str, folder: Path) -> bytes:
         f"{name}: could not fetch {filename} ({'; '.join(reasons)}); put the file into {folder} by hand, "
         "or use the embedded default, COURSE_DATASET=strokes"
     )
+
+
+def read(path: Path) -> bytes:
+    """The content of a file. Raises OSError, also for one that is too large to be part of a set."""
+    size = os.path.getsize(path)
+    if size > LARGEST:
+        raise OSError(too_large(size))
+    return path.read_bytes()
+
+
+def too_large(size: int) -> str:
+    return f"{size:,} bytes, expected at most {LARGEST:,}"
 
 
 def md5_of(content: bytes) -> str:
@@ -64,10 +81,15 @@ def get(url: str, patience: float) -> bytes:
             request = Request(url, headers={"User-Agent": "pytorch/vision"})
             with urlopen(request, timeout=patience) as response:
                 expected = response.headers.get("Content-Length")
+                if expected is not None and int(expected) > LARGEST:
+                    raise OSError(too_large(int(expected)))
+                received = 0
                 while not given_up.is_set() and (chunk := response.read(CHUNK)):
                     chunks.append(chunk)
                     progress[0] = time.monotonic()
-            received = sum(map(len, chunks))
+                    received += len(chunk)
+                    if received > LARGEST:  # a server need not say how much it sends
+                        raise OSError(too_large(received))
             if expected is not None and received != int(expected):
                 raise OSError(f"truncated, {received} of {expected} bytes")
         except BaseException as error:

@@ -66,7 +66,7 @@ ARCHIVE = make_archive()
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """A loopback mirror. `mode` says how it behaves: well, forbidden, truncated, wrong, or slow."""
+    """A loopback mirror. `mode` says how it behaves: well, forbidden, truncated, wrong, endless, or slow."""
 
     daemon_threads = True
     mode = "well"
@@ -90,13 +90,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404 if content is None else 403)
             return
         self.send_response(200)
-        if mode != "wrong":
+        if mode not in ("wrong", "endless"):
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if mode == "wrong":
             content = bytes([content[0] ^ 1]) + content[1:]
         if mode == "truncated":
             content = content[: len(content) // 2]
+        while mode == "endless":
+            try:
+                self.wfile.write(bytes(10_000))
+            except OSError:
+                return
         if mode == "slow":  # a byte now and then keeps a socket's own time-out from ever running out
             try:
                 for byte in content:
@@ -136,6 +141,8 @@ def mirrors(monkeypatch, *urls):
     for dataset in (MNIST, FashionMNIST):
         monkeypatch.setattr(dataset, "mirrors", list(urls))
         monkeypatch.setattr(dataset, "resources", resources)
+    unpacked = {name.removesuffix(".gz"): md5(gzip.decompress(content)) for name, content in IDX_FILES.items()}
+    monkeypatch.setattr(sources, "SUMS", {"MNIST": unpacked, "FashionMNIST": unpacked})
     monkeypatch.setattr(sources, "CIFAR10_URL", urls[0] + "cifar-10-binary.tar.gz")
     monkeypatch.setattr(sources, "CIFAR10_MD5", md5(ARCHIVE))
     monkeypatch.setattr(sources, "CIFAR10_ROWS", 4)
@@ -193,7 +200,7 @@ def test_cifar10_is_rgb_and_nothing_else_is_unpacked(server, root, monkeypatch):
     assert test.images.shape == (4, 3, 32, 32)
     assert test.class_names[9] == "truck"
     assert server.asked == ["cifar-10-binary.tar.gz"]
-    assert sorted(path.name for path in everything(root.parent)) == sorted(CIFAR_ROWS)
+    assert sorted(path.name for path in everything(root.parent)) == sorted([*CIFAR_ROWS, sources.NOTED])
 
 
 def test_files_put_there_by_hand_need_no_network(root, monkeypatch):
@@ -233,6 +240,57 @@ def test_failed_download_says_so_and_leaves_nothing_behind(server, root, monkeyp
     assert len(capfd.readouterr().err.splitlines()) == 1  # that it is being fetched
     server.mode = "well"
     assert len(data.load(name)) in (30, 20)  # the next attempt is not poisoned
+
+
+@pytest.mark.parametrize("mode", ["well", "endless"])  # with and without a word about how much will come
+def test_a_download_has_a_largest_size(server, root, monkeypatch, mode):
+    mirrors(monkeypatch, server.url)
+    server.mode = mode
+    monkeypatch.setattr(download, "LARGEST", 20_000)
+    message = failure()
+    assert f"{server.url}train-images-idx3-ubyte.gz: " in message
+    assert "bytes, expected at most 20,000" in message
+    assert everything(root) == []
+
+
+def pretend(monkeypatch, filename, content):
+    """The mirror has this content under that name, and its checksum is the right one."""
+    monkeypatch.setitem(IDX_FILES, filename, content)
+    resources = [(name, md5(content)) for name, content in IDX_FILES.items()]
+    monkeypatch.setattr(MNIST, "resources", resources)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [b"not gzip", IDX_FILES["train-images-idx3-ubyte.gz"][:-100], IDX_FILES["train-images-idx3-ubyte.gz"][:30] * 9],
+    ids=["not gzip", "ends early", "broken inside"],
+)
+def test_right_checksum_but_no_whole_gzip_file(server, root, monkeypatch, spoilt):
+    mirrors(monkeypatch, server.url)
+    pretend(monkeypatch, "train-images-idx3-ubyte.gz", spoilt)
+    message = failure()
+    assert message.startswith("mnist: cannot unpack train-images-idx3-ubyte.gz (")
+    assert "though its checksum is right" in message
+    assert everything(root) == []
+
+
+def without_one() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("cifar-10-batches-bin/data_batch_1.bin"))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "spoilt", [b"no archive", ARCHIVE[:-300], without_one()], ids=["other", "short", "lacks files"]
+)
+def test_right_checksum_but_no_whole_archive(root, monkeypatch, spoilt):
+    mirrors(monkeypatch, "http://127.0.0.1:9/")
+    monkeypatch.setattr(sources, "CIFAR10_MD5", md5(spoilt))
+    root.mkdir()
+    (root / "cifar-10-binary.tar.gz").write_bytes(spoilt)
+    assert failure("cifar10").startswith("cifar10: cannot unpack cifar-10-binary.tar.gz (")
+    assert [path.name for path in everything(root)] == ["cifar-10-binary.tar.gz"]
 
 
 def test_connection_refused(root, monkeypatch):
@@ -342,6 +400,14 @@ def spoil(path, kind):
         content[-1] = 77
     elif kind == "fewer":
         content = idx(np.zeros(7, np.uint8))
+    elif kind == "one pixel":
+        content[1000] ^= 1
+    elif kind == "negative":
+        content[4:12] = (-30).to_bytes(4, "big", signed=True) + (-28).to_bytes(4, "big", signed=True)
+    elif kind == "zero":
+        content = idx(np.zeros((30, 0, 28), np.uint8))
+    elif kind == "wraps around":  # 2^22 * 2^21 * 2^21 is 0 in 64 bits: as many bytes as follow
+        content = content[:4] + b"".join((2**n).to_bytes(4, "big") for n in (22, 21, 21))
     path.write_bytes(content)
 
 
@@ -352,6 +418,10 @@ def spoil(path, kind):
         ("train-images-idx3-ubyte", "empty"),
         ("train-images-idx3-ubyte", "long"),
         ("train-images-idx3-ubyte", "other"),
+        ("train-images-idx3-ubyte", "negative"),
+        ("train-images-idx3-ubyte", "zero"),
+        ("train-images-idx3-ubyte", "wraps around"),
+        ("train-images-idx3-ubyte", "one pixel"),
         ("train-labels-idx1-ubyte", "truncated"),
         ("train-labels-idx1-ubyte", "label"),
         ("train-labels-idx1-ubyte", "fewer"),
@@ -368,13 +438,44 @@ def test_damaged_idx_file_is_named(server, root, monkeypatch, filename, kind):
     assert len(data.load("mnist")) == 30  # as the message advises
 
 
-@pytest.mark.parametrize("kind", ["truncated", "empty", "other"])  # half of four rows is two whole ones
+@pytest.mark.parametrize("kind", ["truncated", "empty", "other", "one pixel"])  # half of four rows is two whole ones
 def test_damaged_cifar_file_is_named(server, root, monkeypatch, kind):
     mirrors(monkeypatch, server.url)
     data.load("cifar10")
     path = root / "cifar-10-batches-bin" / "data_batch_3.bin"
     spoil(path, kind)
     assert f"{path} is damaged" in failure("cifar10")
+
+
+def test_cifar_files_without_noted_sums_are_read(server, root, monkeypatch):
+    """Somebody else unpacked them; the sums of the single files are published nowhere."""
+    mirrors(monkeypatch, server.url)
+    data.load("cifar10")
+    (root / "cifar-10-batches-bin" / sources.NOTED).unlink()
+    assert len(data.load("cifar10")) == 20
+
+
+def test_sums_are_noted_as_md5sum_reads_them(server, root, monkeypatch):
+    mirrors(monkeypatch, server.url)
+    data.load("cifar10")
+    lines = (root / "cifar-10-batches-bin" / sources.NOTED).read_text().splitlines()
+    assert lines[5] == f"{md5(CIFAR_ROWS['test_batch.bin'].tobytes())}  test_batch.bin"
+
+
+def test_a_file_too_large_to_be_one_of_the_set_is_not_read(server, root, monkeypatch):
+    mirrors(monkeypatch, server.url)
+    data.load("mnist")
+    monkeypatch.setattr(download, "LARGEST", 20_000)
+    assert "train-images-idx3-ubyte (23,536 bytes, expected at most 20,000)" in failure()
+
+
+@pytest.mark.parametrize(("name", "count"), [("mnist", 4), ("fashion", 4), ("cifar10", 6)])
+def test_the_files_of_a_set_are_known_before_they_are_there(server, root, monkeypatch, name, count):
+    mirrors(monkeypatch, server.url)
+    assert len(set(sources.files(name))) == count
+    for split in ("train", "test"):
+        data.load(name, split=split)
+    assert all(path.is_file() for path in sources.files(name))
 
 
 def test_wrong_file_put_there_by_hand_is_named(root, monkeypatch):
