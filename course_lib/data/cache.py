@@ -26,7 +26,8 @@ NOT_DRAWING = {
     "folder.py",
     "sources.py",
 }
-LAYOUT = 1  # of the files below; a new number leaves old files unused
+Tensors = dict[str, Tensor]
+LAYOUT = 2  # of the files below; a new number leaves old files unused
 
 
 def drawn(count: int, *, size: int, seed: int, split: str, colour: bool, device: str | torch.device) -> ImageSet:
@@ -48,18 +49,21 @@ def drawn(count: int, *, size: int, seed: int, split: str, colour: bool, device:
     except CourseError as error:
         say(f"cannot keep what is drawn ({error}); going on without")
         return draw()
-    return _unpack(kept(path, lambda: _pack(draw()))).to(device)
+    shape = (count, 3 if colour else 1, size, size)
+    return _unpack(kept(path, lambda: _pack(draw()), lambda tensors: _expect(tensors, shape))).to(device)
 
 
-def kept(path: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+def kept(path: Path, make: Callable[[], Tensors], check: Callable[[Tensors], None]) -> Tensors:
     """The tensors in the file `path`; if it is missing or damaged they are made and written there first.
 
+    Damaged is also a file whose checksum is right but which was written under another name, that is for other
+    arguments, or whose tensors `check` raises an error for.
     Two processes that want the same file: one makes it, the other waits and reads. Where nothing can be written the
     tensors are made all the same. Both a damaged file and a failed write are said in one line on stderr.
     """
     import filelock
 
-    found = _read(path)
+    found = _read(path, check)
     if found is not None:
         return found
     lock = filelock.FileLock(path.with_name(path.name + ".lock"))
@@ -70,13 +74,13 @@ def kept(path: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]
         say(f"cannot keep files in {path.parent} ({error}); going on without")
         return make()
     try:
-        found = _read(path, quiet=True)  # somebody else may have made it while we waited
+        found = _read(path, check, quiet=True)  # somebody else may have made it while we waited
         if found is None:
             found = make()
             for part in path.parent.glob(f".{path.name}.*.part"):  # of a process killed while writing
                 part.unlink(missing_ok=True)
             try:
-                write_whole(path, lambda part: _write(part, found))
+                write_whole(path, lambda part: _write(part, path.name, found))
             except Exception as error:  # no space, or safetensors' own error for it: what was made is still good
                 say(f"cannot keep {path} ({error}); going on without")
         return found
@@ -84,7 +88,7 @@ def kept(path: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]
         lock.release()
 
 
-def _read(path: Path, quiet: bool = False) -> dict[str, Tensor] | None:
+def _read(path: Path, check: Callable[[Tensors], None], quiet: bool = False) -> Tensors | None:
     from safetensors import safe_open
 
     if not os.path.isfile(path):  # False also for a folder that may not be entered
@@ -92,8 +96,9 @@ def _read(path: Path, quiet: bool = False) -> dict[str, Tensor] | None:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
-            if _checksum(tensors) != (file.metadata() or {}).get("crc32"):
+            if _checksum(path.name, tensors) != (file.metadata() or {}).get("crc32"):
                 raise ValueError("its checksum is wrong")
+        check(tensors)
         return tensors
     except Exception as error:  # whatever is wrong with it, the remedy is the same
         if not quiet:
@@ -101,22 +106,36 @@ def _read(path: Path, quiet: bool = False) -> dict[str, Tensor] | None:
         return None
 
 
-def _write(path: Path, tensors: dict[str, Tensor]) -> None:
+def _write(path: Path, name: str, tensors: Tensors) -> None:
     from safetensors.torch import save_file
 
-    save_file(tensors, path, metadata={"crc32": _checksum(tensors)})
+    save_file(tensors, path, metadata={"crc32": _checksum(name, tensors)})
     path.chmod(0o644)  # safetensors leaves it closed to others, but a lab may share one cache
 
 
-def _checksum(tensors: dict[str, Tensor]) -> str:
-    total = 0
+def _checksum(filename: str, tensors: Tensors) -> str:
+    total = zlib.crc32(filename.encode())
     for name in sorted(tensors):
-        total = zlib.crc32(name.encode(), total)
+        total = zlib.crc32(f"{name} {tensors[name].dtype} {list(tensors[name].shape)}".encode(), total)
         total = zlib.crc32(tensors[name].numpy(), total)
     return f"{total:08x}"
 
 
-def _pack(images: ImageSet) -> dict[str, Tensor]:
+def _expect(tensors: Tensors, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless these tensors are what `_pack` makes of drawn images of this shape."""
+    names = {name[10:] if name.startswith("factor ") else name for name in tensors}
+    missing = {"images", "labels", "thickness", "slant", "rotation"} - names  # the captions are made of the last three
+    if missing:
+        raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    for name, values in tensors.items():
+        if values.shape[:1] != shape[:1]:
+            raise ValueError(f"it has {name} of shape {list(values.shape)}, expected {shape[0]} rows")
+    images, labels = tensors["images"], tensors["labels"]
+    if images.shape != shape or (images.dtype, labels.dtype) != (torch.uint8, torch.int64):
+        raise ValueError(f"it has {images.dtype} images of shape {list(images.shape)}, expected uint8 {list(shape)}")
+
+
+def _pack(images: ImageSet) -> Tensors:
     """Tensors only, as that is all a safetensors file holds. A number keeps the factors in their order."""
     levels = ((images.images + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
     tensors = {"images": levels, "labels": images.labels}
@@ -124,7 +143,7 @@ def _pack(images: ImageSet) -> dict[str, Tensor]:
     return {name: values.cpu().contiguous() for name, values in tensors.items()}
 
 
-def _unpack(tensors: dict[str, Tensor]) -> ImageSet:
+def _unpack(tensors: Tensors) -> ImageSet:
     from course_lib.data.captions import Captions
 
     factors = {name[10:]: tensors[name] for name in sorted(tensors) if name.startswith("factor ")}

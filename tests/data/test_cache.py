@@ -123,6 +123,54 @@ def test_damaged_file_is_drawn_again_and_said_in_one_line(root, draws, capfd, da
     assert len(draws) == 2  # mended
 
 
+def rewrite(path, change):
+    """Change the tensors of a file and give it the checksum that is right for them."""
+    from safetensors.torch import load_file
+
+    tensors = load_file(path)
+    change(tensors)
+    cache._write(path, path.name, {name: values.contiguous() for name, values in tensors.items()})
+
+
+FORGERIES = {
+    "no images": (lambda t: t.pop("images"), "lacks images"),
+    "no labels": (lambda t: t.pop("labels"), "lacks labels"),
+    "no slant": (lambda t: t.pop("factor 01 slant"), "lacks slant"),
+    "fewer images": (lambda t: t.update(images=t["images"][:7]), "images of shape [7, 1, 10, 10], expected 30 rows"),
+    "fewer of all": (lambda t: t.update({name: v[:7] for name, v in t.items()}), "expected 30 rows"),
+    "another size": (
+        lambda t: t.update(images=t["images"][:, :, :5]),
+        "[30, 1, 5, 10], expected uint8",
+    ),
+    "other numbers": (lambda t: t.update(images=t["images"].float()), "torch.float32 images"),
+    "no rows": (lambda t: t.update(labels=torch.tensor(3)), "labels of shape []"),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_right_checksum_does_not_make_other_contents_right(root, draws, capfd, forgery):
+    change, message = FORGERIES[forgery]
+    first = data.load("strokes", count=30, size=10)
+    rewrite(files(root)[0], change)
+    again = data.load("strokes", count=30, size=10)
+    assert same(first, again)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert message in line
+    assert "making it again" in line
+    data.load("strokes", count=30, size=10)
+    assert len(draws) == 2  # mended
+
+
+def test_a_file_of_other_arguments_is_not_taken_for_the_one_asked_for(root, draws, capfd):
+    data.load("strokes", count=30, size=10, seed=1)
+    (other,) = files(root)
+    first = data.load("strokes", count=30, size=10, seed=2)
+    mine = next(path for path in files(root) if path != other)
+    mine.write_bytes(other.read_bytes())
+    assert same(first, data.load("strokes", count=30, size=10, seed=2))
+    assert "its checksum is wrong" in capfd.readouterr().err
+
+
 @pytest.fixture
 def full_disk():
     """Writing past 64 KiB in any file fails with a real OSError, as on a full disk; undone at the end."""
