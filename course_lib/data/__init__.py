@@ -9,7 +9,7 @@ import torch
 from course_lib.data.batches import Batch, Batches, batches
 from course_lib.data.imageset import DIGIT_NAMES, ImageSet, check_images
 from course_lib.errors import CourseError
-from course_lib.places import cache_root, data_root
+from course_lib.places import cache_root, data_root, say
 
 __all__ = ["DIGIT_NAMES", "Batch", "Batches", "ImageSet", "batches", "cache_root", "check_images", "data_root", "load"]
 
@@ -34,8 +34,8 @@ def load(
             None is what COURSE_DATASET says, and "strokes" without it
     size    height and width, 8 to 128 for strokes, 4 to 512 otherwise; None is 28 for strokes, the files' own size for
             the real sets and 32 for a folder. Real sets are resized by antialiased bilinear interpolation
-    count   how many; None is 60,000 / 10,000 (train / test) strokes, and everything in a real set. A smaller count
-            takes a random choice of a real set that depends on `seed`
+    count   how many; None is 60,000 / 10,000 (train / test) strokes, and everything in a real set or a folder. Of those
+            two, a count takes a random choice that depends on `seed`; where there are fewer, all, which is said
     seed    0 to 999,999,999; the same seed gives the same images
     split   "train" or "test"
     colour  three channels: strokes are drawn in colour, grey real sets repeat their one channel. CIFAR-10 is RGB
@@ -71,7 +71,7 @@ def load(
         images, labels, class_names = getattr(sources, kind)(split)
     if count is not None:
         if count > len(images):
-            raise CourseError(f"count: got {count}, expected at most {len(images)}, all of {name} ({split})")
+            say(f"count: {name} ({split}) has {len(images)} images, fewer than {count}: all of them are taken")
         chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:count]
         images, labels = images[chosen], labels[chosen]
     images = _resized(images, size)

@@ -24,6 +24,7 @@ NOT_DRAWING = {
     "cache.py",
     "download.py",
     "folder.py",
+    "pictures.py",
     "sources.py",
 }
 Tensors = dict[str, Tensor]
