@@ -21,6 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     except CourseError as error:
         print(f"course_lib {options.command}: {error}", file=sys.stderr)
         return 2
+    except ImportError as error:
+        print(f"course_lib {options.command}: {error}; `python -m course_lib doctor` says what to do", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(f"course_lib {options.command}: interrupted", file=sys.stderr)
         return 130
@@ -100,8 +103,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def names() -> str:
-    from course_lib.models import MODELS
-
+    """For the help of `train`. Without torch there are none to name, and `doctor` must run to say so."""
+    try:
+        from course_lib.models import MODELS
+    except Exception as error:  # whatever a broken installation raises
+        return f"The models cannot be imported ({error}): `python -m course_lib doctor` says what to do."
     return f"NAME is one of: {', '.join(MODELS)}."
 
 

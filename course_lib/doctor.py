@@ -13,21 +13,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from course_lib.errors import CourseError
 from course_lib.places import ROOT, cache_root, data_root
 
 PYTHONS = ((3, 11), (3, 14))  # from the first to before the second
-NEEDED = (
+NEEDED = (  # beside torch and torchvision, which are tried as a pair
+    "lightning_fabric",
+    "torchmetrics",
+    "safetensors",
     "numpy",
     "scipy",
     "PIL",
+    "filelock",
+    "platformdirs",
+    "psutil",
+    "tqdm",
     "matplotlib",
     "skimage",
-    "lightning_fabric",
-    "safetensors",
-    "anywidget",
-    "ipywidgets",
     "jupyterlab",
+    "ipywidgets",
+    "anywidget",
 )
+INSTALL = "python -m pip install -c constraints.txt -e .   (or: make lab)"
 DISK_GB, MEMORY_GB = 1.0, 3.0
 
 
@@ -93,7 +100,19 @@ def packages() -> Finding:
         except (ImportError, ValueError):
             missing.append(name)
     found = "all there" if not missing else f"missing: {', '.join(missing)}"
-    return Finding("packages", found, not missing, "python -m pip install -c constraints.txt -e .   (or: make lab)")
+    return Finding("packages", found, not missing, INSTALL)
+
+
+def library() -> Finding:
+    """The course's own code is imported, and with it what it needs: a package can be there and broken."""
+    try:
+        from course_lib.models import MODELS
+
+        for model_class in MODELS.values():
+            model_class()
+        return Finding("course_lib", f"can be imported, with {len(MODELS)} models")
+    except Exception as error:
+        return Finding("course_lib", one_line(error), False, f"mend the lines above, or: {INSTALL}")
 
 
 def memory() -> Finding:
@@ -133,17 +152,28 @@ def cache() -> Finding:
 
 
 def data() -> Finding:
-    root = data_root()
-    real = [
-        name
-        for name, folder in {"mnist": "MNIST", "fashion": "FashionMNIST", "cifar10": "cifar-10-batches-bin"}.items()
-        if (root / folder).exists()
-    ]
-    chosen = os.environ.get("COURSE_DATASET", "strokes")
+    """Whether the data set that COURSE_DATASET chooses is known, and there."""
+    try:
+        from course_lib.data import NAMES, kind_and_path, sources
+        from course_lib.data.folder import listing
+    except Exception as error:
+        return Finding("data", one_line(error), False, "first mend torch and the packages", needed=False)
+    chosen = os.environ.get("COURSE_DATASET") or "strokes"
+    told = f"COURSE_DATASET={chosen}"
+    try:
+        kind, path = kind_and_path(None)
+        if kind == "folder":
+            counts = {split: sum(map(len, part.values())) for split, part in listing(path).items()}
+            return Finding("data", f"{told}: {counts['train']} images to train, {counts['test']} to test")
+    except CourseError as error:
+        return Finding("data", str(error), False, f"set COURSE_DATASET to one of {', '.join(NAMES)}, or unset it")
+    if kind == "strokes":
+        return Finding("data", f"{told}: drawn here, nothing is fetched", needed=False)
+    if all(os.path.isfile(file) for file in sources.files(kind)):
+        return Finding("data", f"{told}, in {short(data_root())}", needed=False)
+    remedy = f"with internet: python -m course_lib data {kind}; without: unset COURSE_DATASET"
     return Finding(
-        "data",
-        f"COURSE_DATASET={chosen}; real sets in {short(root)}: {', '.join(real) or 'none yet (not needed)'}",
-        needed=False,
+        "data", f"{told} is not in {short(data_root())} yet: it is fetched when first used", False, remedy, False
     )
 
 
@@ -176,11 +206,12 @@ def widgets() -> Finding:
 
 
 def work() -> Finding:
-    return writable("your work", ROOT / "work", f"make {ROOT} writable, or clone the course into your home folder")
+    remedy = f"make {ROOT} writable, or clone the course into your home folder; work has to be a folder"
+    return writable("your work", ROOT / "work", remedy)
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
-    python, torch_pair, accelerator, packages, memory, disk, cache, data, kernel, widgets, work,
+    python, torch_pair, accelerator, packages, library, memory, disk, cache, data, kernel, widgets, work,
 )  # fmt: skip
 
 
@@ -189,7 +220,7 @@ def short(path: Path | str) -> str:
     path = Path(path)
     if not path.is_absolute():
         return str(path)
-    for start, name in ((ROOT, ""), (Path.home(), "~/")):
+    for start, name in ((ROOT, ""), (Path(os.path.expanduser("~")), "~/")):
         if path.is_relative_to(start):
             return f"{name}{path.relative_to(start)}" if path != start else name or "."
     return f".../{'/'.join(path.parts[-2:])}"
@@ -197,7 +228,7 @@ def short(path: Path | str) -> str:
 
 def existing(path: Path) -> Path:
     """The path, or its nearest parent that is there."""
-    return next(p for p in [path, *path.parents] if p.exists())
+    return next(p for p in [path, *path.parents] if os.path.exists(p))
 
 
 def writable(what: str, folder: Path, remedy: str, needed: bool = True) -> Finding:
@@ -220,10 +251,11 @@ def examine() -> list[Finding]:
     for check in CHECKS:
         try:
             findings.append(check())
+        except CourseError as error:  # of the places: a variable that names no folder, a user without a home
+            remedy = "set COURSE_CACHE, and COURSE_DATA if you set it, to folders that there can be"
+            findings.append(Finding(check.__name__, str(error), False, remedy, needed=False))
         except Exception as error:
-            findings.append(
-                Finding(check.__name__, one_line(error), False, "python -m pip install -c constraints.txt -e .")
-            )
+            findings.append(Finding(check.__name__, one_line(error), False, INSTALL))
     return findings
 
 

@@ -8,7 +8,7 @@ import torch
 
 from course_lib.data.batches import Batch, Batches, batches
 from course_lib.data.imageset import DIGIT_NAMES, ImageSet, check_images
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, quoted
 from course_lib.places import cache_root, data_root, say
 
 __all__ = ["DIGIT_NAMES", "Batch", "Batches", "ImageSet", "batches", "cache_root", "check_images", "data_root", "load"]
@@ -44,10 +44,8 @@ def load(
     Real sets are fetched into data_root() where they are missing; drawn ones are kept in cache_root().
     Raises CourseError, in one line, for a bad argument, a failed download or a damaged file.
     """
-    name = name or os.environ.get("COURSE_DATASET") or "strokes"
-    kind, _, path = name.partition(":") if isinstance(name, str) else (None, "", "")
-    if kind not in ("strokes", "mnist", "fashion", "cifar10", "folder") or (kind == "folder") != bool(path):
-        raise CourseError(f"name: got {name!r}, expected one of {', '.join(NAMES)}")
+    kind, path = kind_and_path(name)
+    name = f"{kind}:{path}" if path else kind
     if split not in DRAWN:
         raise CourseError(f"split: got {split!r}, expected 'train' or 'test'")
     least, most = (8, 128) if kind == "strokes" else (4, 512)
@@ -78,6 +76,15 @@ def load(
     if colour and images.shape[1] == 1:
         images = images.repeat(1, 3, 1, 1)
     return ImageSet(images, labels, class_names=class_names, name=name).to(device)
+
+
+def kind_and_path(name: str | None) -> tuple[str, str]:
+    """("mnist", "") or ("folder", PATH), of a name such as `load` takes. Raises CourseError for any other."""
+    came, name = ("name", name) if name else ("COURSE_DATASET", os.environ.get("COURSE_DATASET") or "strokes")
+    kind, _, path = name.partition(":") if isinstance(name, str) else ("", "", "")
+    if kind not in ("strokes", "mnist", "fashion", "cifar10", "folder") or (kind == "folder") != bool(path):
+        raise CourseError(f"{came}: got {quoted(name)}, expected one of {', '.join(NAMES)}")
+    return kind, path
 
 
 def _resized(images: torch.Tensor, size: int | None) -> torch.Tensor:

@@ -302,7 +302,7 @@ def test_real_strokes_come_back_as_they_were_drawn(root):
 def test_default_is_strokes_and_the_environment_changes_it(root, draws, monkeypatch):
     assert data.load(count=10).images.shape == (10, 1, 28, 28)
     monkeypatch.setenv("COURSE_DATASET", "nonsense")
-    with pytest.raises(CourseError, match="name: got 'nonsense'"):
+    with pytest.raises(CourseError, match="COURSE_DATASET: got 'nonsense', expected one of strokes"):
         data.load(count=10)
     assert len(data.load("strokes", count=10)) == 10
 
