@@ -15,7 +15,7 @@ FINE = 64  # steps per curve when its length is measured
 class Atlas:
     """The G glyphs (every allograph of every digit, in order), padded to P control points and cut into PIECES pieces.
 
-    first   int64 [11], number of a digit's first glyph; first[10] is G
+    first   int64 [S + 1], number of the first glyph of each of the S symbols; the last entry is G
     share   [G], running share of each allograph within its digit
     points  [G, P, 2], control points in heights of the digit, y pointing down
     anchor  int64 [G, P], number of the anchor that each control point moves with
@@ -26,10 +26,10 @@ class Atlas:
     """
 
     def __init__(self):
-        drawn = [strokes for digit in range(10) for strokes in glyphs.allographs(digit)]
+        drawn = [strokes for symbol in glyphs.SYMBOLS for strokes in glyphs.allographs(symbol)]
         width = max(sum(map(len, strokes)) for strokes in drawn)
-        self.first = torch.tensor([0, *(len(glyphs.GLYPHS[digit]) for digit in range(10))]).cumsum(0)
-        self.share = torch.cat([glyphs.frequencies(digit).cumsum(0) for digit in range(10)])
+        self.first = torch.tensor([0, *(len(glyphs.GLYPHS[symbol]) for symbol in glyphs.SYMBOLS)]).cumsum(0)
+        self.share = torch.cat([glyphs.frequencies(symbol).cumsum(0) for symbol in glyphs.SYMBOLS])
         self.points, self.flick = torch.zeros(2, len(drawn), width, 2)
         self.anchor, self.side = torch.zeros(2, len(drawn), width, dtype=torch.int64)
         for g, strokes in enumerate(drawn):

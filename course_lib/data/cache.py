@@ -146,6 +146,7 @@ def _pack(images: ImageSet) -> Tensors:
 
 def _unpack(tensors: Tensors) -> ImageSet:
     from course_lib.data.captions import Captions
+    from course_lib.data.glyphs import NAMES
 
     factors = {name[10:]: tensors[name] for name in sorted(tensors) if name.startswith("factor ")}
     return ImageSet(
@@ -153,6 +154,7 @@ def _unpack(tensors: Tensors) -> ImageSet:
         labels=tensors["labels"],
         factors=factors,
         captions=Captions(tensors["labels"], factors),
+        class_names=NAMES,
         name="strokes",
     )
 

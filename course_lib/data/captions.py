@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from course_lib.data.imageset import DIGIT_NAMES
+from course_lib.data.glyphs import NAMES
 
 THIN, THICK = 2.0, 3.0  # stroke width in pixels of a 28-pixel image
 LEAN = 0.15  # tangent of the angle to the vertical
@@ -52,7 +52,7 @@ class Captions(Sequence):
         words = (
             ("thin", "", "thick")[self.weight[index]],
             colour,
-            DIGIT_NAMES[self.digit[index]],
+            NAMES[self.digit[index]],
             ("leaning left", "upright", "leaning right")[self.leaning[index]],
         )
         sentence = " ".join(word for word in words if word)

@@ -13,7 +13,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from course_lib.errors import CourseError
+from course_lib.data.imageset import DIGIT_NAMES
+from course_lib.errors import CourseError, quoted
 
 GLYPHS: dict[int, tuple[tuple[float, str], ...]] = {
     0: (
@@ -113,6 +114,10 @@ GLYPHS: dict[int, tuple[tuple[float, str], ...]] = {
 }
 
 
+SYMBOLS = tuple(GLYPHS)  # a label is a position in it; for digits both are the same number
+NAMES = DIGIT_NAMES  # of the symbols, for captions and as class names
+
+
 def parse(path: str) -> list[Tensor]:
     """Control points of each stroke of an SVG path, divided by 100: float32 [3n + 1, 2] for n cubic Beziers."""
     strokes: list[list[tuple[float, float]]] = []
@@ -147,10 +152,11 @@ def skeleton(digit: int, allograph: int = 0) -> list[Tensor]:
     Returns a fresh list of control points, float32 [3n + 1, 2] per stroke, ready for `strokes.draw_strokes`.
     Raises CourseError when there is no such digit or allograph.
     """
-    if digit not in range(10):
-        raise CourseError(f"digit: got {digit!r}, expected an integer from 0 to 9")
-    if allograph not in range(len(GLYPHS[digit])):
-        raise CourseError(f"allograph: got {allograph!r}, expected 0 to {len(GLYPHS[digit]) - 1} for the digit {digit}")
+    if digit not in SYMBOLS:
+        raise CourseError(f"digit: got {quoted(digit)}, expected one of {', '.join(map(str, SYMBOLS))}")
+    ways = len(GLYPHS[digit])
+    if allograph not in range(ways):
+        raise CourseError(f"allograph: got {quoted(allograph)}, expected 0 to {ways - 1} for the digit {digit}")
     strokes = allographs(digit)[allograph]
     every = torch.cat(strokes)
     low, high = every.amin(0), every.amax(0)

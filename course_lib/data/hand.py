@@ -10,6 +10,7 @@ from torch import Tensor
 
 from course_lib.data.atlas import Atlas
 from course_lib.data.drawing_images import pixel_centres, render
+from course_lib.data.glyphs import SYMBOLS
 
 
 class Habit(NamedTuple):
@@ -38,7 +39,8 @@ FLICK = 0.05  # strokes end early or late
 WARP = 0.05  # amplitude of the smooth warp
 PRESSURE = 0.1  # relative change of the stroke's width along the stroke
 SCALES = 16  # pixels along a side of the small picture on which ink is weighed
-BLOCK = 500  # images that share one random stream; each block holds 50 of every digit
+EACH = 50  # of every digit in a block
+BLOCK = EACH * len(SYMBOLS)  # images that share one random stream: 500
 ATLAS = Atlas()
 
 
@@ -54,7 +56,7 @@ def atlas(device: torch.device) -> Atlas:
 def random_numbers(count: int, seed: int, split: str = "train") -> dict[str, Tensor]:
     """All the chance in `count` images: tensors of `count` rows on the CPU. Row i does not depend on `count`.
 
-    `label` (int64, 50 of each digit per block of 500); uniform: `choice` (allograph), `phase` (of the warp), `colour`;
+    `label` (int64, EACH of every digit per block); uniform: `choice` (allograph), `phase` (of the warp), `colour`;
     normal: one column of `habits` per entry of HABITS, `jitter` of every anchor and its handles, `flick`, `warp`,
     `pressure`.
     """
@@ -70,7 +72,7 @@ def random_numbers(count: int, seed: int, split: str = "train") -> dict[str, Ten
 
         blocks.append(
             {
-                "label": torch.randperm(BLOCK, generator=generator) % 10,
+                "label": torch.randperm(BLOCK, generator=generator) % len(SYMBOLS),
                 "choice": uniform(),
                 "colour": uniform(7),
                 "phase": uniform(2, 2),
@@ -96,9 +98,9 @@ def habits(normal: Tensor) -> dict[str, Tensor]:
 def choose(labels: Tensor, uniform: Tensor) -> Tensor:
     """Number of the allograph of each image, int64 [N], as often as people write it, from uniform numbers [N]."""
     number = torch.zeros_like(labels)
-    for digit in range(10):
-        share = ATLAS.share[ATLAS.first[digit] : ATLAS.first[digit + 1]]
-        here = labels == digit
+    for label in range(len(SYMBOLS)):
+        share = ATLAS.share[ATLAS.first[label] : ATLAS.first[label + 1]]
+        here = labels == label
         number[here] = torch.searchsorted(share, uniform[here]).clamp(max=len(share) - 1)
     return number
 

@@ -23,7 +23,7 @@ class ImageSet:
     labels       int64 [N], each in 0 .. len(class_names) - 1
     factors      name -> tensor [N] or [N, 3]: what the drawing program chose (empty for photographs and scans)
     captions     N sentences, or empty
-    class_names  the name of each label
+    class_names  the name of each label; without them the labels' own numbers
     name         the name it was loaded by
 
     Raises CourseError when shapes, types or ranges disagree.
@@ -33,7 +33,7 @@ class ImageSet:
     labels: Tensor
     factors: dict[str, Tensor] = field(default_factory=dict)
     captions: Sequence[str] = ()
-    class_names: tuple[str, ...] = DIGIT_NAMES
+    class_names: tuple[str, ...] = ()
     name: str = "images"
 
     def __post_init__(self):
@@ -49,12 +49,24 @@ class ImageSet:
             )
         for name, values in self.factors.items():
             if len(values) != len(images):
-                raise CourseError(f"factors: {name!r} has {len(values)} rows, expected {len(images)}, one per image")
+                raise CourseError(f"factors: got {len(values)} rows of {name!r}, expected {len(images)}, one per image")
         if self.captions and len(self.captions) != len(images):
             raise CourseError(f"captions: got {len(self.captions)}, expected {len(images)}, one per image")
+        least, most = (int(bound) for bound in labels.aminmax()) if len(labels) else (0, -1)
+        if not self.class_names:
+            object.__setattr__(self, "class_names", tuple(str(label) for label in range(most + 1)))
+        if least < 0 or most >= len(self.class_names):
+            raise CourseError(
+                f"labels: got {least} to {most}, expected 0 to {len(self.class_names) - 1}, one per class"
+            )
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def short_names(self) -> tuple[str, ...]:
+        """The class names as an axis has room for them: digits are written as 0 to 9."""
+        return tuple(map(str, range(10))) if self.class_names == DIGIT_NAMES else tuple(self.class_names)
 
     def __getitem__(self, index: slice | Tensor) -> ImageSet:
         """A smaller set: a slice, a boolean mask [N] or a tensor of positions [M]. Raises CourseError for others."""

@@ -11,7 +11,7 @@ from course_lib.data import hand
 from course_lib.data.atlas import PIECES, polyline
 from course_lib.data.captions import PALETTE, Captions
 from course_lib.data.drawing_images import render
-from course_lib.data.glyphs import skeleton
+from course_lib.data.glyphs import NAMES, skeleton
 from course_lib.data.imageset import ImageSet
 from course_lib.data.strokes_input import check_device, check_labels, check_override, check_settings, check_strokes
 
@@ -73,6 +73,7 @@ def draw(
         labels=digits.to(device),
         factors={name: values.to(device) for name, values in factors.items()},
         captions=Captions(digits, factors),
+        class_names=NAMES,
         name="strokes",
     )
 

@@ -44,9 +44,10 @@ def check_labels(labels: Any) -> tuple[Tensor | None, int]:
     if digits.ndim != 1 or digits.is_floating_point() or digits.is_complex() or digits.dtype == torch.bool:
         came = f"{digits.dtype} of shape {list(digits.shape)}"
         raise CourseError(f"labels: got {came}, expected a count or a list of integers, one digit per image")
-    wrong = digits[(digits < 0) | (digits > 9)]
+    last = len(glyphs.SYMBOLS) - 1
+    wrong = digits[(digits < 0) | (digits > last)]
     if len(wrong):
-        raise CourseError(f"labels: got the digit {int(wrong[0])}, expected 0 to 9")
+        raise CourseError(f"labels: got the digit {int(wrong[0])}, expected 0 to {last}")
     return digits.long(), len(digits)
 
 
@@ -98,7 +99,7 @@ def check_override(name: str, value: Any, factors: dict[str, Tensor], digits: Te
 
 
 def check_allograph(values: Tensor, digits: Tensor) -> Tensor:
-    known = torch.tensor([len(glyphs.GLYPHS[digit]) for digit in range(10)])[digits]
+    known = torch.tensor([len(glyphs.GLYPHS[digit]) for digit in glyphs.SYMBOLS])[digits]
     wrong = ((values < 0) | (values >= known) | (values != values.round())).nonzero().flatten()
     if len(wrong):
         i = int(wrong[0])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from course_lib.data import ImageSet, check_images
+from course_lib.data import DIGIT_NAMES, ImageSet, check_images
 from course_lib.errors import CourseError
 
 
@@ -54,6 +56,26 @@ def test_captions_of_a_choice_are_read_only_when_asked_for():
     assert Counted.read == 4
 
 
+def test_without_names_the_classes_are_called_by_their_numbers():
+    """Not "zero", "one": they may be letters, or clothes."""
+    unnamed = ImageSet(torch.zeros(3, 1, 4, 4), torch.tensor([2, 0, 11]))
+    assert unnamed.class_names == unnamed.short_names == tuple(map(str, range(12)))
+    assert unnamed[:2].class_names == unnamed.class_names
+    assert ImageSet(torch.zeros(0, 1, 4, 4), torch.zeros(0, dtype=torch.int64)).class_names == ()
+
+
+def test_short_names_write_digits_as_digits():
+    digits = ImageSet(torch.zeros(1, 1, 4, 4), torch.tensor([3]), class_names=DIGIT_NAMES)
+    assert digits.short_names == tuple("0123456789")
+    assert replace(digits, class_names=("cat", "dog", "bird", "fish")).short_names == ("cat", "dog", "bird", "fish")
+
+
+@pytest.mark.parametrize(("labels", "came"), [([0, 3], "0 to 3"), ([-1, 1], "-1 to 1")])
+def test_labels_without_a_class_are_named(labels, came):
+    with pytest.raises(CourseError, match=f"labels: got {came}, expected 0 to 2, one per class"):
+        ImageSet(torch.zeros(2, 1, 4, 4), torch.tensor(labels), class_names=("a", "b", "c"))
+
+
 def test_slice_may_be_empty():
     assert len(small()[6:]) == 0
 
@@ -68,7 +90,7 @@ def test_slice_may_be_empty():
         (dict(images=torch.zeros(6, 1, 5, 4, dtype=torch.uint8)), "images: got torch.uint8"),
         (dict(labels=torch.zeros(5, dtype=torch.int64)), "labels: got torch.int64 of shape [5]"),
         (dict(labels=torch.zeros(6)), "labels: got torch.float32 of shape [6], expected int64 [6]"),
-        (dict(factors={"slant": torch.zeros(7)}), "factors: 'slant' has 7 rows, expected 6"),
+        (dict(factors={"slant": torch.zeros(7)}), "factors: got 7 rows of 'slant', expected 6"),
         (dict(captions=["one"]), "captions: got 1, expected 6"),
     ],
 )

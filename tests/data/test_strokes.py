@@ -1,6 +1,8 @@
 """The drawn data set: same seed same digits, factors that do what they say, MNIST's framing, captions, bad input."""
 
 import math
+import subprocess
+import sys
 import time
 
 import pytest
@@ -313,7 +315,32 @@ def test_bad_strokes_are_named_in_one_line():
             strokes.draw_strokes(points)
     with pytest.raises(CourseError, match="size: got 4"):
         strokes.draw_strokes([good], size=4)
-    with pytest.raises(CourseError, match="digit: got 10"):
+    with pytest.raises(CourseError, match="digit: got 10, expected one of 0, 1, 2"):
         strokes.skeleton(10)
     with pytest.raises(CourseError, match="allograph: got 9, expected 0 to 4 for the digit 1"):
         strokes.skeleton(1, 9)
+
+
+def test_another_alphabet_is_drawn_named_and_balanced():
+    """Nothing counts to ten by itself: with three symbols there are three classes, with the names of those."""
+    code = """
+from course_lib.data import glyphs
+glyphs.GLYPHS = {symbol: glyphs.GLYPHS[symbol] for symbol in (8, 1, 4)}
+glyphs.SYMBOLS, glyphs.NAMES = (8, 1, 4), ("eight", "one", "four")
+from course_lib.data import strokes
+from course_lib.errors import CourseError
+drawn = strokes.draw(300, size=12)
+assert drawn.labels.bincount().tolist() == [100, 100, 100], drawn.labels.bincount()
+assert drawn.class_names == ("eight", "one", "four")
+assert " four " in strokes.draw([2, 2], size=12).captions[0]
+bars = strokes.draw([1] * 30, size=12, allograph=0, width=0.5, slant=0, rotation=0).images
+assert (bars[:, 0, 6] > -1).sum(1).max() <= 4  # a narrow bar is a one, not an eight
+assert [len(strokes.skeleton(symbol)) for symbol in (8, 1, 4)] == [1, 1, 2]
+for bad in (lambda: strokes.draw([3]), lambda: strokes.skeleton(0), lambda: strokes.draw([1], allograph=5)):
+    try:
+        bad()
+    except CourseError:
+        continue
+    raise AssertionError("not refused")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

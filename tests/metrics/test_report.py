@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -88,7 +89,7 @@ def test_other_sizes_are_fitted_to_the_judge(few):
 def test_the_judge_of_mnist_and_of_drawn_digits_differ(few):
     test, _ = few
     mine = metrics.judge(test)
-    other = metrics.judge(ImageSet(test.images[:4], test.labels[:4], name="mnist"))
+    other = metrics.judge(replace(test[:4], name="mnist"))
     assert not torch.equal(mine.to_logits.weight, other.to_logits.weight)
     assert torch.equal(mine.to_logits.weight, models.pretrained("classifier").to_logits.weight)
 
@@ -99,7 +100,7 @@ def test_a_judge_of_ones_own(few, monkeypatch, tmp_path):
     training.fit(Classifier.for_data(train), train, steps=1, device="cpu", folder=tmp_path)
     monkeypatch.setenv("COURSE_JUDGE", str(tmp_path))
     assert metrics.judge(test).config == Classifier.for_data(train).config
-    coloured = ImageSet(test.images[:4].repeat(1, 3, 1, 1), test.labels[:4], name="strokes")
+    coloured = replace(test, images=test.images.repeat(1, 3, 1, 1))
     with pytest.raises(CourseError, match="COURSE_JUDGE: got a judge of 1 channels and 10 classes, expected 3 and 10"):
         metrics.judge(coloured)
 
