@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from course_lib import __version__
+from course_lib.chapters import MODELS  # not from course_lib.models: doctor has to run without torch
 from course_lib.errors import CourseError
 
 
@@ -103,11 +104,6 @@ def parser() -> argparse.ArgumentParser:
 
 
 def names() -> str:
-    """For the help of `train`. Without torch there are none to name, and `doctor` must run to say so."""
-    try:
-        from course_lib.models import MODELS
-    except Exception as error:  # whatever a broken installation raises
-        return f"The models cannot be imported ({error}): `python -m course_lib doctor` says what to do."
     return f"NAME is one of: {', '.join(MODELS)}."
 
 

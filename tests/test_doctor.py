@@ -117,6 +117,14 @@ def test_other_commands_point_to_it_in_one_line(tmp_path):
     assert "`python -m course_lib doctor` says what to do" in line
 
 
+def test_help_and_the_work_folder_need_no_torch():
+    done = run_without("torch", "train", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "NAME is one of: classifier, detector" in done.stdout
+    code = "import sys; sys.modules['torch'] = None; import course_lib.learner.workspace, course_lib.learner.progress"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_every_package_the_course_asks_for_is_looked_for():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     named = {"pillow": "PIL", "scikit-image": "skimage"}

@@ -11,6 +11,7 @@ from torchvision.ops import box_iou, nms
 
 from course_lib.cnn.training_a_cnn import FEATURES, Classifier, ink
 from course_lib.data.batches import Batch
+from course_lib.data.glyphs import SYMBOLS
 from course_lib.data.imageset import ImageSet
 from course_lib.errors import CourseError
 from course_lib.training.model import Trainable, evaluating
@@ -92,7 +93,7 @@ class Detector(Trainable):
     """The classifier with its dense layers written as convolutions, and one more class: nothing.
 
     A dense layer over a 7x7 map is a 7x7 convolution that happens to fit once. On a larger canvas it fits many times:
-    [N, 1, H, W] -> logits [N, 11, H / 4, W / 4], one answer every 4 pixels, at the price of one pass
+    [N, 1, H, W] -> logits [N, classes + 1, H / 4, W / 4], one answer every 4 pixels, at the price of one pass
     (Sermanet et al. 2014, "OverFeat", section 3.5).
     """
 
@@ -100,26 +101,27 @@ class Detector(Trainable):
     batch_size = 128  # digits; four to a canvas
     average_decay = 0.99
 
-    def __init__(self, channels: int = 1, size: int = 28, width: int = 16):
-        super().__init__(channels=channels, size=size, width=width)
-        classifier = Classifier(channels, classes=11, size=size, width=width)
+    def __init__(self, channels: int = 1, size: int = 28, width: int = 16, classes: int = len(SYMBOLS)):
+        super().__init__(channels=channels, size=size, width=width, classes=classes)
+        classifier = Classifier(channels, classes=classes + 1, size=size, width=width)
+        self.nothing = classes  # the number of the last class
         reach = size // STRIDE
         self.body = classifier.body
         self.to_features = nn.Conv2d(2 * width, FEATURES, reach, padding=reach // 2)
-        self.to_logits = nn.Conv2d(FEATURES, 11, 1)
+        self.to_logits = nn.Conv2d(FEATURES, classes + 1, 1)
         self.adopt(classifier)
 
     @classmethod
     def for_data(cls, images: ImageSet, **config) -> Detector:
-        if images.images.shape[1:] != (1, 28, 28) or len(images.class_names) != 10:
-            raise CourseError(f"images: got {list(images.images.shape)}, expected ten classes of grey 28x28 images")
-        return cls(**config)
+        if images.images.shape[1:] != (1, 28, 28):
+            raise CourseError(f"images: got {list(images.images.shape)}, expected grey 28x28 images")
+        return cls(classes=len(images.class_names), **config)
 
     @classmethod
     def from_classifier(cls, classifier: Classifier) -> Detector:
         """Start from what a classifier knows; only "nothing" is left to learn."""
         c = classifier.config
-        detector = cls(channels=c["channels"], size=c["size"], width=c["width"])
+        detector = cls(channels=c["channels"], size=c["size"], width=c["width"], classes=c["classes"])
         detector.adopt(classifier)
         return detector
 
@@ -144,15 +146,15 @@ class Detector(Trainable):
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         canvases = scatter(batch.images, batch.labels)
         logits = self(canvases.images).float()
-        wanted = target_map(canvases, logits.shape[-2:])
+        wanted = target_map(canvases, logits.shape[-2:], self.nothing)
         each = F.cross_entropy(logits, wanted.clamp(min=0), reduction="none")
-        digit, nothing = (wanted >= 0) & (wanted < 10), wanted == 10
+        digit, nothing = (wanted >= 0) & (wanted < self.nothing), wanted == self.nothing
         loss = each[digit].mean() + each[nothing].mean()  # digits are rare: the two kinds count the same
         self.descend(loss, self.optimizers["adam"])
         return {"digits": each[digit].mean().detach(), "nothing": each[nothing].mean().detach()}
 
     def heat(self, canvases: Tensor, batch_size: int = 100) -> Tensor:
-        """Class probabilities [N, 11, H / 4, W / 4]; the last is "nothing"."""
+        """Class probabilities [N, classes + 1, H / 4, W / 4]; the last is "nothing"."""
         with evaluating(self):
             device = self.to_logits.weight.device
             return torch.cat([self(part.to(device)).softmax(dim=1) for part in canvases.split(batch_size)])
@@ -170,8 +172,9 @@ class Detector(Trainable):
         return {**score(self.detect(canvases.images), canvases), "canvases": len(canvases.images)}
 
 
-def target_map(canvases: Canvases, shape: torch.Size) -> Tensor:
-    """What each answer should be, int64 [N, h, w]: a digit near its centre, 10 far from all, -1 (either) in between.
+def target_map(canvases: Canvases, shape: torch.Size, nothing: int = len(SYMBOLS)) -> Tensor:
+    """What each answer should be, int64 [N, h, w]: a digit near its centre, `nothing` (10 for ten digits) far from all,
+    -1 (either) in between.
 
     Answer (i, j) looks at a window around the pixel 4 i + 2, 4 j + 2.
     """
@@ -181,19 +184,19 @@ def target_map(canvases: Canvases, shape: torch.Size) -> Tensor:
     gaps = gaps.masked_fill((canvases.labels < 0)[:, :, None, None], torch.inf)
     nearest, which = gaps.min(dim=1)
     target = canvases.labels.gather(1, which.flatten(1)).view_as(which)
-    return target.masked_fill(nearest > NEAR, -1).masked_fill(nearest > FAR, 10)
+    return target.masked_fill(nearest > NEAR, -1).masked_fill(nearest > FAR, nothing)
 
 
 def found_on(canvas: Tensor, heat: Tensor, threshold: float) -> Found:
-    """Turn one heat map [11, h, w] into boxes on a canvas [H, W]."""
-    certainty = 1 - heat[10]
+    """Turn one heat map [classes + 1, h, w] into boxes on a canvas [H, W]."""
+    certainty = 1 - heat[-1]
     rows, columns = (certainty > threshold).nonzero(as_tuple=True)
     centre = torch.stack([columns, rows], -1) * STRIDE + STRIDE / 2
     windows = torch.cat([centre - SIDE / 2, centre + SIDE / 2], -1)
     scores = certainty[rows, columns]
     keep = nms(windows, scores, iou_threshold=0.2)
     boxes = torch.stack([tight(canvas, windows[i].long().tolist()) for i in keep]) if len(keep) else torch.zeros(0, 4)
-    labels = heat[:10, rows[keep], columns[keep]].argmax(dim=0)
+    labels = heat[:-1, rows[keep], columns[keep]].argmax(dim=0)
     return Found(boxes, labels, scores[keep])
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
 
-from course_lib import training
-from course_lib.cnn.detection import Detector, Found, ink_boxes, scatter, score, target_map, tight
+from course_lib import models, training
+from course_lib.cnn.detection import Detector, Found, found_on, ink_boxes, scatter, score, target_map, tight
 from course_lib.cnn.training_a_cnn import Classifier
 from course_lib.data.strokes import draw
 from course_lib.errors import CourseError
@@ -159,5 +161,28 @@ def test_bad_input():
         scatter(torch.zeros(4, 1, 20, 20), torch.zeros(4, dtype=torch.int64))
     with pytest.raises(CourseError, match=r"10 a canvas, expected .* 1 to 9 a canvas"):
         scatter(torch.zeros(20, 1, 28, 28), torch.zeros(20, dtype=torch.int64), per_canvas=10)
-    with pytest.raises(CourseError, match="expected ten classes of grey 28x28 images"):
+    with pytest.raises(CourseError, match=r"images: got \[4, 1, 32, 32\], expected grey 28x28 images"):
         Detector.for_data(draw(4, size=32))
+
+
+def test_three_classes_are_detected_as_three(tmp_path):
+    """Ten is the number of digits, not of classes: another set brings its own, and "nothing" comes after them."""
+    chosen = torch.tensor([7, 0, 1] * 30)
+    digits = replace(draw(chosen, seed=4), labels=torch.tensor([0, 1, 2] * 30), class_names=("seven", "zero", "one"))
+    torch.manual_seed(0)
+    run = training.fit(
+        Detector.for_data(digits), digits, steps=2, batch_size=90, device="cpu", view=Bar(silent=True), folder=tmp_path
+    )
+    detector = models.load(tmp_path)
+    assert detector.config["classes"] == 3
+    scene = scatter(digits.images, digits.labels, seed=0)
+    assert target_map(scene, torch.Size([24, 24]), nothing=3).unique().tolist() == [-1, 0, 1, 2, 3]
+    heat = detector.heat(scene.images)
+    assert heat.shape[1] == 4
+    sure = torch.zeros(4, 24, 24)
+    sure[3] = 1.0
+    sure[:, 5, 6] = torch.tensor([0.0, 0.9, 0.1, 0.0])
+    assert found_on(scene.images[0, 0], sure, 0.5).labels.tolist() == [1]
+    assert set(run.model.evaluate(digits)) == {"recall", "precision", "overlap", "digits", "canvases"}
+    classifier = Classifier.for_data(digits)
+    assert Detector.from_classifier(classifier).config["classes"] == 3
