@@ -6,8 +6,9 @@ import os
 
 import torch
 
+from course_lib.data.arguments import check_device, check_split, check_whole
 from course_lib.data.batches import Batch, Batches, batches
-from course_lib.data.imageset import DIGIT_NAMES, ImageSet, check_images
+from course_lib.data.imageset import DIGIT_NAMES, ImageSet, check_images, from_bytes
 from course_lib.errors import CourseError, quoted
 from course_lib.places import cache_root, data_root, say
 
@@ -46,13 +47,13 @@ def load(
     """
     kind, path = kind_and_path(name)
     name = f"{kind}:{path}" if path else kind
-    if split not in DRAWN:
-        raise CourseError(f"split: got {split!r}, expected 'train' or 'test'")
-    least, most = (8, 128) if kind == "strokes" else (4, 512)
-    _check("size", size, least, most)
-    _check("count", count, 1, None)
-    _check("seed", seed, 0, SEEDS - 1)
-    device = _device(device)
+    check_split(split)
+    if size is not None:
+        size = check_whole("size", size, *((8, 128) if kind == "strokes" else (4, 512)))
+    if count is not None:
+        count = check_whole("count", count, 1)
+    seed = check_whole("seed", seed, 0, SEEDS - 1)
+    device = check_device(device)
     if kind == "strokes":
         from course_lib.data.cache import drawn
 
@@ -96,24 +97,5 @@ def _resized(images: torch.Tensor, size: int | None) -> torch.Tensor:
         values = part.float()
         if values.shape[2:] != out.shape[2:]:
             values = torch.nn.functional.interpolate(values, (height, width), mode="bilinear", antialias=True)
-        out.copy_(values.div_(127.5).sub_(1).clamp_(-1, 1))
+        out.copy_(from_bytes(values).clamp_(-1, 1))
     return result
-
-
-def _device(device: str | torch.device) -> torch.device:
-    try:
-        device = torch.device(device)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
-        reason = (str(error).strip().splitlines() or ["not known"])[0]
-        raise CourseError(
-            f"device: cannot use {str(device)!r} ({reason}); expected 'cpu' or one this machine has"
-        ) from None
-    return device
-
-
-def _check(name: str, value: object, least: int, most: int | None) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if value is not None and not (whole and least <= value and (most is None or value <= most)):
-        bounds = f"{least} to {most}" if most is not None else f"{least} or more"
-        raise CourseError(f"{name}: got {value!r}, expected a whole number, {bounds}")

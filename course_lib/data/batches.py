@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from course_lib.data.arguments import check_whole
 from course_lib.data.augment import Augmentation
 from course_lib.data.imageset import ImageSet
 from course_lib.errors import CourseError
@@ -29,9 +30,9 @@ class Batches:
     def __init__(self, images: ImageSet, batch_size: int, *, seed=0, augment=None, drop_last=True, rank=0, world=1):
         if not isinstance(images, ImageSet):
             raise CourseError(f"images: got {type(images).__name__}, expected an ImageSet, as data.load(...) returns")
-        _whole("batch_size", batch_size, 1)
-        _whole("world", world, 1)
-        _whole("rank", rank, 0)
+        check_whole("batch_size", batch_size, 1)
+        check_whole("world", world, 1)
+        check_whole("rank", rank, 0)
         count = len(images)
         if count == 0:
             raise CourseError("images: got an empty image set, expected at least one image")
@@ -61,7 +62,7 @@ class Batches:
 
     def positions(self, step: int) -> Tensor:
         """Where the images of the whole batch number `step` (all ranks) stand in the set: int64 [B], on its device."""
-        _whole("step", step, 0)
+        check_whole("step", step, 0)
         epoch, place = divmod(step, self.steps)
         if epoch != self._epoch:  # only a speed-up: the order depends on (seed, epoch) alone
             order = torch.randperm(len(self.images), generator=_generator(self.seed, "order", epoch))
@@ -79,7 +80,7 @@ class Batches:
         whole = self.images.images.index_select(0, positions)
         augmented = self.augment(whole, _generator(self.seed, "augment", step))
         if augmented.shape != whole.shape:
-            raise CourseError(f"augment: returned shape {list(augmented.shape)}, expected {list(whole.shape)}")
+            raise CourseError(f"augment: got back shape {list(augmented.shape)}, expected {list(whole.shape)}")
         return Batch(augmented[mine], labels)
 
 
@@ -113,8 +114,3 @@ def _generator(seed: int, purpose: str, number: int) -> Generator:
     # repeat itself; a hash spreads all of (seed, purpose, number) over them.
     digest = hashlib.blake2b(f"{seed}/{purpose}/{number}".encode(), digest_size=8).digest()
     return Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
-
-
-def _whole(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise CourseError(f"{name}: got {value!r}, expected a whole number, {least} or more")

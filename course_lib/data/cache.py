@@ -12,13 +12,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from course_lib.data.imageset import ImageSet
+from course_lib.data.imageset import ImageSet, from_bytes, to_bytes
 from course_lib.errors import CourseError
 from course_lib.places import cache_root, say, write_whole
 
 # A change in any other file of this folder may change what is drawn, so their text is part of the key.
 NOT_DRAWING = {
     "__init__.py",
+    "arguments.py",
     "augment.py",
     "batches.py",
     "cache.py",
@@ -138,8 +139,7 @@ def _expect(tensors: Tensors, shape: tuple[int, ...]) -> None:
 
 def _pack(images: ImageSet) -> Tensors:
     """Tensors only, as that is all a safetensors file holds. A number keeps the factors in their order."""
-    levels = ((images.images + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
-    tensors = {"images": levels, "labels": images.labels}
+    tensors = {"images": to_bytes(images.images), "labels": images.labels}
     tensors |= {f"factor {i:02d} {name}": values for i, (name, values) in enumerate(images.factors.items())}
     return {name: values.cpu().contiguous() for name, values in tensors.items()}
 
@@ -150,7 +150,7 @@ def _unpack(tensors: Tensors) -> ImageSet:
 
     factors = {name[10:]: tensors[name] for name in sorted(tensors) if name.startswith("factor ")}
     return ImageSet(
-        images=tensors["images"].float().div_(127.5).sub_(1),
+        images=from_bytes(tensors["images"]),
         labels=tensors["labels"],
         factors=factors,
         captions=Captions(tensors["labels"], factors),

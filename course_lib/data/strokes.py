@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from course_lib.data import hand
+from course_lib.data.arguments import check_device
 from course_lib.data.atlas import PIECES, polyline
 from course_lib.data.captions import PALETTE, Captions
 from course_lib.data.drawing_images import render
 from course_lib.data.glyphs import NAMES, skeleton
-from course_lib.data.imageset import ImageSet
-from course_lib.data.strokes_input import check_device, check_labels, check_override, check_settings, check_strokes
+from course_lib.data.imageset import ImageSet, from_bytes, to_bytes
+from course_lib.data.strokes_input import check_labels, check_override, check_settings, check_strokes
 
 __all__ = ["Captions", "draw", "draw_strokes", "from_bytes", "skeleton", "to_bytes"]
 
@@ -107,13 +108,3 @@ def paint(ink: Tensor, factors: dict[str, Tensor]) -> Tensor:
         front, back = (factors[name][..., None, None] for name in ("ink", "background"))
         ink = back + ink * (front - back)
     return (ink * 255).round().to(torch.uint8)
-
-
-def to_bytes(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as uint8, for a cache a quarter of the size. `from_bytes` gives drawn images back exactly."""
-    return ((images + 1) * 127.5).round().to(torch.uint8)
-
-
-def from_bytes(images: Tensor) -> Tensor:
-    """uint8 k as float32 k / 127.5 - 1, in [-1, 1]."""
-    return images.float() / 127.5 - 1

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from course_lib.data import glyphs
+from course_lib.data.arguments import check_split, check_whole
 from course_lib.data.captions import PALETTE
 from course_lib.errors import CourseError
 
@@ -52,20 +53,9 @@ def check_labels(labels: Any) -> tuple[Tensor | None, int]:
 
 
 def check_settings(size: int, seed: int = 0, split: str = "train") -> None:
-    if not isinstance(size, Integral) or not SMALLEST <= size <= LARGEST:
-        raise CourseError(f"size: got {size!r}, expected an integer from {SMALLEST} to {LARGEST} (pixels)")
-    if not isinstance(seed, Integral) or not 0 <= seed < 2**40:
-        raise CourseError(f"seed: got {seed!r}, expected an integer from 0 to 2**40 - 1")
-    if split not in ("train", "test"):
-        raise CourseError(f"split: got {split!r}, expected 'train' or 'test'")
-
-
-def check_device(device: str | torch.device) -> torch.device:
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise CourseError(f"device: got {device!r}, expected one that torch can use here ({reason})") from None
+    check_whole("size", size, SMALLEST, LARGEST)
+    check_whole("seed", seed, 0, 2**40 - 1)
+    check_split(split)
 
 
 def check_override(name: str, value: Any, factors: dict[str, Tensor], digits: Tensor) -> Tensor:
@@ -115,7 +105,9 @@ def check_strokes(control_points: Sequence[Tensor]) -> list[Tensor]:
         raise CourseError("control_points: got no stroke, expected at least one")
     for number, stroke in enumerate(strokes):
         if stroke.ndim != 2 or stroke.shape[1] != 2 or len(stroke) < 4 or len(stroke) % 3 != 1:
-            raise CourseError(f"control_points: stroke {number} is {list(stroke.shape)}, expected [3n + 1, 2], n >= 1")
+            raise CourseError(
+                f"control_points: got stroke {number} of shape {list(stroke.shape)}, expected [3n + 1, 2], n >= 1"
+            )
         if not stroke.isfinite().all():
-            raise CourseError(f"control_points: stroke {number} holds NaN or infinity, expected finite numbers")
+            raise CourseError(f"control_points: got NaN or infinity in stroke {number}, expected finite numbers")
     return strokes

@@ -136,7 +136,7 @@ def test_bad_arguments_are_named_in_one_line(arguments, message):
 def test_bad_step_and_bad_augmentation_are_named():
     with pytest.raises(CourseError, match="step: got -1"):
         batches(numbered(), 8).at(-1)
-    with pytest.raises(CourseError, match=r"augment: returned shape \[8, 1, 3, 5\], expected \[8, 1, 6, 5\]"):
+    with pytest.raises(CourseError, match=r"augment: got back shape \[8, 1, 3, 5\], expected \[8, 1, 6, 5\]"):
         batches(numbered(), 8, augment=lambda images, _: images[:, :, ::2]).at(0)
 
 

@@ -314,6 +314,7 @@ def test_default_is_strokes_and_the_environment_changes_it(root, draws, monkeypa
         (dict(name="folder:"), "name: got 'folder:', expected one of"),
         (dict(name="mnist:x"), "name: got 'mnist:x', expected one of"),
         (dict(name=3), "name: got 3, expected one of"),
+        (dict(name="x" * 5000), "xxx ... xxx"),
         (dict(split="valid"), "split: got 'valid', expected 'train' or 'test'"),
         (dict(size=7), "size: got 7, expected a whole number, 8 to 128"),
         (dict(size=129), "size: got 129"),
@@ -323,8 +324,8 @@ def test_default_is_strokes_and_the_environment_changes_it(root, draws, monkeypa
         (dict(seed=-1), "seed: got -1"),
         (dict(seed=10**9), "seed: got 1000000000"),
         (dict(seed="a"), "seed: got 'a'"),
-        (dict(device="gpu"), "device: cannot use 'gpu'"),
-        (dict(device="cuda:99"), "device: cannot use 'cuda:99'"),
+        (dict(device="gpu"), "device: got 'gpu', expected one that torch can use here"),
+        (dict(device="cuda:99"), "device: got 'cuda:99', expected one that torch can use here"),
     ],
 )
 def test_bad_arguments_are_named_in_one_line(root, arguments, message):

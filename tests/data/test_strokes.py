@@ -276,7 +276,7 @@ def test_one_picture_is_fast_enough_to_drag():
         (([[1, 2]],), {}, r"labels: got torch.int64 of shape \[1, 2\]"),
         (([1.0],), {}, "labels: got torch.float32"),
         (("seven",), {}, "labels: got str, expected a count or a list"),
-        ((5, 7), {}, "size: got 7, expected an integer from 8 to 128"),
+        ((5, 7), {}, "size: got 7, expected a whole number, 8 to 128"),
         ((5, 129), {}, "size: got 129"),
         ((5, 28.0), {}, "size: got 28.0"),
         ((5, 28, -1), {}, "seed: got -1"),
@@ -308,8 +308,8 @@ def test_bad_strokes_are_named_in_one_line():
     good = strokes.skeleton(1)[0]
     for points, message in [
         ([], "control_points: got no stroke"),
-        ([good, good[:3]], r"control_points: stroke 1 is \[3, 2\]"),
-        ([good * math.nan], "control_points: stroke 0 holds NaN"),
+        ([good, good[:3]], r"control_points: got stroke 1 of shape \[3, 2\]"),
+        ([good * math.nan], "control_points: got NaN or infinity in stroke 0"),
     ]:
         with pytest.raises(CourseError, match=message):
             strokes.draw_strokes(points)
