@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
-from course_lib.errors import CourseError, quoted
+from course_lib.errors import CourseError, printable, quoted
 
 ROOT = Path(__file__).resolve().parents[1]  # of the course: exercises/, notebooks/, work/ lie in it
 
@@ -71,4 +71,4 @@ def names_like(path: Path) -> Iterator[Path]:
 
 def say(message: str) -> None:
     """One line on stderr: for what a reader should know but which stops nothing."""
-    print(f"course_lib: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    print(f"course_lib: {printable(' '.join(message.split()))}", file=sys.stderr, flush=True)

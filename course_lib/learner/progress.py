@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 
 from course_lib.errors import CourseError
-from course_lib.places import ROOT, at_home, names_like, write_whole
+from course_lib.places import ROOT, at_home, names_like, say, write_whole
 
 
 def progress_file() -> Path | None:
@@ -24,7 +23,7 @@ def solved() -> dict[str, list[str]]:
     try:
         return read(progress_file())
     except (OSError, ValueError) as error:
-        say(f"{reason(error)}; the board shows nothing as solved")
+        say(f"progress: {reason(error)}; the board shows nothing as solved")
         return {}
 
 
@@ -39,7 +38,7 @@ def record(chapter: str, name: str) -> None:
             with FileLock(f"{path}.lock", timeout=5):
                 note(path, chapter, name)
     except (OSError, ImportError, NotImplementedError, CourseError) as error:  # the last but one: no locks here
-        say(f"{name} is solved, but could not be noted ({reason(error)})")
+        say(f"progress: {name} is solved, but could not be noted ({reason(error)})")
 
 
 def note(path: Path, chapter: str, name: str) -> None:
@@ -50,7 +49,7 @@ def note(path: Path, chapter: str, name: str) -> None:
         damaged = path.with_stem(f"{path.stem}_damaged")
         aside = next(name for name in names_like(damaged) if not os.path.lexists(name))
         os.replace(path, aside)
-        say(f"{reason(error)}; it is kept as {aside.name}, and a new board begins")
+        say(f"progress: {reason(error)}; it is kept as {aside.name}, and a new board begins")
         entries = {}
     if name not in entries.get(chapter, []):
         entries.setdefault(chapter, []).append(name)
@@ -77,7 +76,3 @@ def reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split())
-
-
-def say(message: str) -> None:
-    print(f"progress: {message}", file=sys.stderr)

@@ -93,7 +93,7 @@ def test_a_damaged_progress_file_is_said_and_kept_aside(double, board_file, caps
     double(lambda x: 2 * x)
     shown, said = capsys.readouterr().err.splitlines()
     assert "shows nothing as solved" in shown
-    assert said.startswith(f"progress: {board_file} is ")
+    assert said.startswith(f"course_lib: progress: {board_file} is ")
     assert "kept as progress_damaged_2.json" in said
     assert (board_file.parent / "progress_damaged_2.json").read_text() == content
     assert (board_file.parent / "progress_damaged.json").read_text() == "of last week"
@@ -115,7 +115,7 @@ def test_a_place_there_is_not_costs_the_note_not_the_lesson(double, monkeypatch,
     assert progress.solved() == {}
     captured = capsys.readouterr()
     assert captured.out == "✓ double: solved\n"
-    assert captured.err.startswith("progress: double is solved, but could not be noted (")
+    assert captured.err.startswith("course_lib: progress: double is solved, but could not be noted (")
 
 
 def test_a_place_that_cannot_be_written_costs_the_note_not_the_lesson(double, monkeypatch, tmp_path, capsys):
@@ -216,6 +216,19 @@ def no_room():
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_keeps_the_old_board(double, board_file, no_room, capsys):
+    board_file.parent.mkdir()
+    board_file.write_text(json.dumps({"01_a": ["conv2d"], "02_b": ["x" * 60]}))
+    before = board_file.read_text()
+    no_room()
+    double(lambda x: 2 * x)
+    captured = capsys.readouterr()
+    assert captured.out == "✓ double: solved\n"
+    assert "could not be noted" in captured.err
+    assert board_file.read_text() == before
+    assert {path.name for path in board_file.parent.iterdir()} <= {"progress.json", "progress.json.lock"}
 
 
 def everything(folder):
