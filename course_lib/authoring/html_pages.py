@@ -11,7 +11,7 @@ from nbconvert import HTMLExporter
 
 from course_lib.authoring.execute import say
 from course_lib.authoring.saved_form import to_saved_form
-from course_lib.checks.progress import ROOT
+from course_lib.places import ROOT
 
 FOLDERS = ("notebooks", "exercises", "solutions")
 
