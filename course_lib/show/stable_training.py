@@ -11,12 +11,13 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from course_lib.gan.games import OBJECTIVES
 from course_lib.gan.the_gan_game import optimal_discriminator
 from course_lib.show import paint
 from course_lib.show.panel import Panel, choice, slider
 
 GAUSSIANS, BOXES = "two Gaussians", "two boxes"
-GAMES = ["minimax", "non-saturating", "linear pay-off", "Wasserstein"]
+GAMES = [name for name in OBJECTIVES if name != "relativistic"]  # whose best player says nothing of one place alone
 FARTHEST = 8.0
 LINE = torch.linspace(-4, 12, 1601, dtype=torch.float64)  # where densities are evaluated, 0.01 apart
 COLOURS = {"total variation": paint.SOFT, "Jensen-Shannon": paint.ORANGE, "Wasserstein": paint.BLUE}

@@ -13,9 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from course_lib.errors import CourseError
-from course_lib.gan import stable_training as stable
+from course_lib.gan import games
 from course_lib.gan.points import PointGAN, Points, grid, ring
-from course_lib.gan.the_gan_game import Linear, Minimax, NonSaturating
 from course_lib.metrics import mode_coverage
 from course_lib.show import paint, plane
 from course_lib.show.panel import Panel, choice
@@ -55,15 +54,8 @@ def drawn(strokes: list[list[list[float]]], pieces: int = 40, spread: float = 0.
 
 DATA = {"ring of 8": ring, "grid of 25": grid, "one curve": curve, "two blobs": blobs}
 
-GAMES = {  # the model, its objective, and what suits points in the plane better than the default
-    "minimax": (PointGAN, Minimax, {}),
-    "non-saturating": (PointGAN, NonSaturating, {}),
-    "linear pay-off": (PointGAN, Linear, {}),
-    "clipped WGAN": (stable.PointWGAN, stable.Wasserstein, {"limit": 0.3}),
-    "WGAN-GP": (stable.PointWGANGP, stable.Wasserstein, {"strength": 0.1}),
-    "relativistic + R1 + R2": (stable.PointR3GAN, stable.Relativistic, {}),
-}
-CRITICS = (stable.Wasserstein, stable.Relativistic)  # only differences of their logits mean something
+# a slow discriminator is no game of the lab: there are sliders for both rates
+GAMES = {row.label: name for name, row in games.GAMES.items() if name != "slow_discriminator"}
 
 
 class Planes(NamedTuple):
@@ -94,12 +86,12 @@ class Lab:
             if given not in known:
                 raise CourseError(f"{name}: got {given!r}, expected one of {', '.join(known)}")
         self.points = drawn(self.strokes) if self.data == OWN else DATA[self.data]()
-        model, self.objective, better = GAMES[self.game]
+        row = games.GAMES[GAMES[self.game]]
+        self.objective, self.scores = row.objective, row.scores
         with own_randomness(torch.device("cpu")):
             torch.manual_seed(self.seed)
-            self.model: PointGAN = model(self.objective)
+            self.model: PointGAN = games.point_game(GAMES[self.game])
             self.random = torch.get_rng_state()
-        vars(self.model).update(better)
         self.model.configure()
         self.set_rates(*self.rates)
         look = torch.Generator().manual_seed(self.seed + 1)  # what is shown never touches what is trained
@@ -139,7 +131,7 @@ class Lab:
         sender = fakes[:PULLED].clone().requires_grad_()
         loss = PULLED * self.objective.generator(real[:PULLED], self.model.verdict(sender))
         pulls = -torch.autograd.grad(loss, sender)[0]
-        if self.objective in CRITICS:  # a score without a unit: the extremes of the picture get full colour
+        if self.scores:  # a score without a unit: the extremes of the picture get full colour
             middle = (real.mean() + fake.mean()) / 2
             opinion = 0.5 + 0.5 * (field - middle) / (field - middle).abs().max().clamp_min(1e-12)
             pulls = pulls / pulls.norm(dim=1).mean().clamp_min(1e-12)
@@ -163,7 +155,7 @@ class Lab:
             plane.dots(board, seen.fakes[:SHOWN], real=False)
             modes, near, _ = mode_coverage(seen.fakes, self.points.centres, self.points.spread)
             lost = int((seen.fakes.abs() > plane.REACH).any(dim=1).sum())
-            if self.objective in CRITICS:
+            if self.scores:
                 opinion = f"the critic scores real {seen.believed[0] - seen.believed[1]:+.2g} above fake"
             else:
                 opinion = "real believed {:.0%}, fake {:.0%}".format(*seen.believed)
