@@ -9,16 +9,15 @@ augmentation of the whole batch, which the DataLoader is not asked to do.
 
 from __future__ import annotations
 
-import argparse
 import time
 from functools import partial
 
 import torch
 from PIL import Image
+from runner import options_for, rounded, write
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from course_lib import measured
 from course_lib.data import ImageSet, batches
 from course_lib.data.augment import affine, shift
 
@@ -67,22 +66,19 @@ def measure(count: int = 60_000, batch_size: int = 128, workers: int = 0, repeat
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options_for(__doc__)
     parser.add_argument("--count", type=int, default=60_000, help="images in the set")
     parser.add_argument("--batch-size", type=int, default=128, help="images per batch")
     parser.add_argument("--workers", type=int, default=0, help="worker processes of the DataLoader")
     parser.add_argument("--repeats", type=int, default=3, help="epochs per way; the fastest counts")
-    parser.add_argument("--write", action="store_true", help="keep the ratio for the README")
     options = parser.parse_args()
     result = measure(options.count, options.batch_size, options.workers, options.repeats)
     print(f"{options.count} images, batches of {options.batch_size}, {options.workers} workers, seconds per epoch")
     for name, value in result.items():
         if name != "ratio":
             print(f"  {name:18s}{value:9.3f}")
-    if options.write:
-        command = f"python benchmarks/batches_speed.py --count {options.count} --repeats {options.repeats}"
-        measured.record("batches", command, **{name: round(value, 3) for name, value in result.items()})
     print(f"  batches are {result['ratio']:.1f}x as fast as the DataLoader")
+    write(options, "batches", **rounded(result, 3))
 
 
 if __name__ == "__main__":

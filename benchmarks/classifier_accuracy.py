@@ -5,23 +5,17 @@ COURSE_DATA=ROOT python benchmarks/classifier_accuracy.py --seconds 90 --seeds 0
 
 from __future__ import annotations
 
-import argparse
-
 import torch
+from runner import images, options_for, write
 
-from course_lib import data, measured, training
+from course_lib import training
 from course_lib.cnn.training_a_cnn import Classifier
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=90)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--data", default="mnist")
-    parser.add_argument("--write", action="store_true", help="keep the figures for the chapter")
-    options = parser.parse_args()
+    options = options_for(__doc__, data="mnist", seconds=90, seeds=[0, 1, 2]).parse_args()
     torch.set_num_threads(2)
-    train, test = data.load(options.data), data.load(options.data, split="test")
+    train, test = images(options)
     accuracy, steps = [], []
     for seed in options.seeds:
         torch.manual_seed(seed)
@@ -34,11 +28,7 @@ def main() -> None:
         )
     mean = sum(accuracy) / len(accuracy)
     print(f"mean {mean:.2%}, from {min(accuracy):.2%} to {max(accuracy):.2%}")
-    if options.write:
-        command = f"python benchmarks/classifier_accuracy.py {measured.arguments()}"
-        measured.record(
-            "classifier", command, data=options.data, accuracy=accuracy, steps=steps, seconds=options.seconds
-        )
+    write(options, "classifier", data=options.data, accuracy=accuracy, steps=steps, seconds=options.seconds)
 
 
 if __name__ == "__main__":

@@ -5,19 +5,15 @@ Every figure is the median of repeats that take turns, so that a busy machine di
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from runner import options_for, write
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from course_lib import measured
 from course_lib.cnn import convolution as ours
 from course_lib.cnn import pooling
 
@@ -36,11 +32,10 @@ def medians(*functions: Callable[[], object], repeats: int, device: str) -> list
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options_for(__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=31)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--write", action="store_true", help="keep the ratios for the README")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device, repeats = options.device, options.repeats
@@ -89,10 +84,8 @@ def main() -> None:
         print(f"{name} 2x2:  ours / torch  {first:9.2f} / {second:8.2f}  = {first / second:8.2f}")
         report[f"{name}: ours / torch"] = round(first / second, 2)
     print(json.dumps(report))
-    if options.write:
-        command = f"python benchmarks/convolution_speed.py --threads {options.threads} --repeats {repeats}"
-        faster, slower = (report[f"32 {name}"] for name in ("one image: loops / ours", "forward: ours / torch"))
-        measured.record("convolution", command, faster_than_loops=faster, slower_than_torch=slower, all=report)
+    faster, slower = (report[f"32 {name}"] for name in ("one image: loops / ours", "forward: ours / torch"))
+    write(options, "convolution", faster_than_loops=faster, slower_than_torch=slower, all=report)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ python benchmarks/dcgan_128.py --width 8 --seconds 1800 --write
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import io
 import json
@@ -15,6 +14,7 @@ from types import SimpleNamespace
 
 import torch
 from PIL import Image
+from runner import options_for
 
 from course_lib import data, training
 from course_lib.gan.dcgan import DCGAN
@@ -25,18 +25,16 @@ PICTURE = Path(__file__).parents[1] / "notebooks" / "pictures" / "dcgan_128.png"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options_for(__doc__, seconds=1800)
     parser.add_argument("--width", type=int, default=8, help="16 on a GPU")
     parser.add_argument("--latent", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--images", type=int, default=20_000)
-    parser.add_argument("--seconds", type=float, default=1800)
     parser.add_argument("--processor-time", action="store_true", help="count processor time, on a machine others use")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", type=Path, default=Path("dcgan_128.png"), help="where the grid goes ...")
-    parser.add_argument("--write", action="store_true", help="... or into the chapter's pictures, with its card")
+    parser.add_argument("--out", type=Path, default=Path("dcgan_128.png"), help="where the grid goes without --write")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.processor_time:

@@ -8,13 +8,12 @@ says more than the clock on a machine that others use.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 
 import torch
+from runner import options_for, write
 
-from course_lib import measured
 from course_lib.data import strokes
 
 
@@ -31,12 +30,11 @@ def measure(work: Callable[[], object], repeats: int, device: str) -> tuple[floa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options_for(__doc__)
     parser.add_argument("--count", type=int, default=60_000, help="digits at 28 pixels; fewer at larger sizes")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help="keep the first figure for the README")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device = options.device
@@ -50,9 +48,8 @@ def main() -> None:
             strokes.draw(count, size=size, colour=colour, device=device)
 
         clock, processor = measure(work, options.repeats, device)
-        if options.write and share == 1:
-            command = f"python benchmarks/drawing_speed.py --threads {options.threads} --repeats {options.repeats}"
-            measured.record("drawing", command, seconds=round(clock, 2), count=count, device=device)
+        if share == 1:
+            write(options, "drawing", seconds=round(clock, 2), count=count, device=device)
         kind = "colour" if colour else "grey"
         print(f"{count:6d} digits, {size:3d} px, {kind:6s}: {clock:6.2f} s ({processor:.2f} s of processor time)")
     points = strokes.skeleton(8)

@@ -9,7 +9,6 @@ answer, all seeds together) for chapter 1.
 
 from __future__ import annotations
 
-import argparse
 import math
 import statistics
 import time
@@ -17,10 +16,10 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from runner import options_for, write
 from torch import Tensor, nn
 from torchvision.datasets import MNIST
 
-from course_lib import measured
 from course_lib.data import strokes
 
 
@@ -90,14 +89,11 @@ def read(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--seconds", type=float, default=90, help="training time of each seed")
+    parser = options_for(__doc__, seconds=90, seeds=[0, 1, 2])
     parser.add_argument("--processor-time", action="store_true", help="count processor time, on a machine others use")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--count", type=int, default=60_000, help="drawn digits")
     parser.add_argument("--data", required=True, help="folder that holds MNIST/raw")
-    parser.add_argument("--write", action="store_true", help="keep the figures for the chapter")
     options = parser.parse_args()
 
     clock = time.process_time if options.processor_time else time.perf_counter
@@ -112,12 +108,7 @@ def main() -> None:
         print(f"seed {seed}: {scores[-1]:.2%}", flush=True)
     spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
     print(f"mean {statistics.mean(scores):.2%}, standard deviation {spread:.2%}, {len(scores)} seeds")
-    if options.write:
-        limit = (
-            f"--seconds {options.seconds:g}{' --processor-time' * options.processor_time} --threads {options.threads}"
-        )
-        command = f"python benchmarks/drawn_to_real.py --seeds {' '.join(map(str, options.seeds))} {limit} --data ROOT"
-        measured.record("realism", command, accuracy=scores, confusion=confusion.tolist(), images=options.count)
+    write(options, "realism", accuracy=scores, confusion=confusion.tolist(), images=options.count)
 
 
 if __name__ == "__main__":

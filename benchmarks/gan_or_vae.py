@@ -5,14 +5,11 @@ COURSE_DATA=ROOT python benchmarks/gan_or_vae.py --data mnist --seconds 90 --see
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 import torch
+from runner import images, options_for, picture, write
 
-from course_lib import data, measured
-from course_lib.show.figures import image_grid, png
 from course_lib.vae.gan_or_vae import CONTESTANTS, contest
 
 OF_REPORT = ("frechet_distance", "precision", "recall", "kl_to_uniform")
@@ -20,16 +17,9 @@ OF_SCORE = ("neg_elbo", "seconds_per_thousand", "parameters", "steps")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="mnist")
-    parser.add_argument("--seconds", type=float, default=90)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--samples", type=int, default=10_000, help="drawn by each model, scored against as many")
-    parser.add_argument("--pictures", type=Path, help="folder for a grid of samples of each model and seed")
-    parser.add_argument("--write", action="store_true", help="keep the figures for the chapter")
-    options = parser.parse_args()
+    options = options_for(__doc__, data="mnist", seconds=90, seeds=[0, 1, 2], pictures=True).parse_args()
     torch.set_num_threads(2)
-    train, test = data.load(options.data), data.load(options.data, split="test")
+    train, test = images(options)
     table: dict[str, dict[str, list[Any]]] = {name: {} for name in CONTESTANTS}
     protocol = None
     for seed in options.seeds:
@@ -39,23 +29,19 @@ def main() -> None:
             for figure, value in row(score).items():
                 table[name].setdefault(figure, []).append(value)
             print(f"seed {seed}, {name}: {row(score)}", flush=True)
-            if options.pictures:
-                options.pictures.mkdir(parents=True, exist_ok=True)
-                picture = png(image_grid(model.sample(60, seed=seed), 10))
-                (options.pictures / f"{options.data}_{name}_{seed}.png").write_bytes(picture)
+            picture(options, f"{options.data}_{name}_{seed}", model.sample(60, seed=seed))
             floor, protocol = score.report.floor, score.protocol or protocol
     print(f"{options.data}: floor {floor:.2f}; nats: {protocol}")
-    if options.write:
-        measured.record(
-            f"gan_or_vae_{options.data}",
-            f"python benchmarks/gan_or_vae.py {measured.arguments()}",
-            data=options.data,
-            seconds=options.seconds,
-            samples=options.samples,
-            floor=round(floor, 3),
-            protocol=protocol,
-            contestants=table,
-        )
+    write(
+        options,
+        f"gan_or_vae_{options.data}",
+        data=options.data,
+        seconds=options.seconds,
+        samples=options.samples,
+        floor=round(floor, 3),
+        protocol=protocol,
+        contestants=table,
+    )
 
 
 def row(score: Any) -> dict[str, Any]:

@@ -8,18 +8,18 @@ python benchmarks/gan_speed.py --threads 2 --repeats 5 --write
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
 
 import torch
 from conventional_gan import PerImage
+from runner import options_for, write
 from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
-from course_lib import data, measured
+from course_lib import data
 from course_lib.gan.dcgan import DCGAN
 from course_lib.training import fit
 from course_lib.training.progress import Bar
@@ -72,18 +72,18 @@ def ours(images, batch_size: int, device: str, precision: str = "32-true", compi
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options_for(__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--write", action="store_true", help="keep the figures for the chapter")
+    parser.add_argument("--images", type=int, help="train on so many (default: all there are)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    images = data.load("strokes").to(options.device)
-    common = (images, options.batch_size, options.device)
-    loops = {"usual": usual(data.load("strokes"), *common[1:]), "ours": ours(*common)}
+    images = data.load("strokes", count=options.images)
+    common = (images.to(options.device), options.batch_size, options.device)
+    loops = {"usual": usual(images, *common[1:]), "ours": ours(*common)}
     if options.device == "cuda":
         loops |= {"bf16": ours(*common, "bf16-mixed"), "compiled bf16": ours(*common, "bf16-mixed", compiled=True)}
     speeds: dict[str, list[float]] = {name: [] for name in loops}
@@ -97,13 +97,7 @@ def main() -> None:
     medians = {name: round(statistics.median(values[1:])) for name, values in speeds.items()}
     ratio = [round(a / b, 2) for a, b in zip(speeds["ours"][1:], speeds["usual"][1:], strict=True)]
     print(f"images per second: {medians}; ours is {statistics.median(ratio):.2f} times as fast, rounds {ratio}")
-    if options.write:
-        measured.record(
-            f"gan_speed_{options.device}",
-            f"python benchmarks/gan_speed.py {measured.arguments()}",
-            images_per_second=medians,
-            ratio=ratio,
-        )
+    write(options, f"gan_speed_{options.device}", images_per_second=medians, ratio=ratio)
 
 
 if __name__ == "__main__":

@@ -20,17 +20,21 @@ FOLDER = Path(__file__).parents[1] / "course_lib" / "checkpoints"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=list(SHIPPED), help="which (default: all)")
-    FOLDER.mkdir(exist_ok=True)
-    for name in parser.parse_args().names:
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where they go (default: into the course)")
+    parser.add_argument("--steps", type=int, help="of the training, to try it out (default: each its own)")
+    options = parser.parse_args()
+    options.folder.mkdir(exist_ok=True)
+    for name in options.names:
         how = SHIPPED[name]
-        words = ["train", how.model, "--data", how.data, "--steps", str(how.steps), "--seed", str(how.seed)]
+        steps = options.steps or how.steps
+        words = ["train", how.model, "--data", how.data, "--steps", str(steps), "--seed", str(how.seed)]
         words += ["--device", "cpu"]
         words += [word for key, value in how.settings.items() for word in ("--set", f"{key}={value}")]
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([sys.executable, "-m", "course_lib", *words, "--out", folder], check=True)
             score = models.load(folder).evaluate(data.load(how.data, split="test"))
             command = f"python -m course_lib {' '.join(words)} --out DIR"
-            models.ship(folder, FOLDER / f"{name}.safetensors", command=command, score=score)
+            models.ship(folder, options.folder / f"{name}.safetensors", command=command, score=score)
         print(name, score, flush=True)
 
 

@@ -32,12 +32,12 @@ def record(name: str, command: str, **figures: Any) -> Path:
 
 
 def arguments() -> str:
-    """The words this program was called with, without `--pictures FOLDER`: that changes no figure."""
+    """The words this program was called with, without `--pictures FOLDER`, which changes no figure; paths as ROOT."""
     words = sys.argv[1:]
     if "--pictures" in words:
         at = words.index("--pictures")
         words = words[:at] + words[at + 2 :]
-    return shlex.join(words)
+    return shlex.join("ROOT" if Path(word).is_absolute() else word for word in words)
 
 
 def machine() -> str:
