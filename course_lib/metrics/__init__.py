@@ -4,7 +4,7 @@ from course_lib.metrics.factors import correlations, matches
 from course_lib.metrics.judge import features, judge
 from course_lib.metrics.likelihood import Likelihood, active_units, bits_per_dimension, likelihood
 from course_lib.metrics.modes import fair_coverage, mode_coverage
-from course_lib.metrics.quality import class_shares, frechet_distance, kl_to_uniform, precision_recall
+from course_lib.metrics.quality import class_shares, coverage, frechet_distance, kl_to_uniform, precision_recall
 from course_lib.metrics.report import Report, report
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "bits_per_dimension",
     "class_shares",
     "correlations",
+    "coverage",
     "fair_coverage",
     "features",
     "frechet_distance",

@@ -8,6 +8,8 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 
 from course_lib.errors import CourseError
 
+ROWS = 1000  # points whose distances to all others are in memory at once
+
 
 class GivenFeatures(nn.Module):
     """Hands features through: torchmetrics wants a network, and we have already run ours."""
@@ -48,12 +50,36 @@ def precision_recall(real: Tensor, fake: Tensor, neighbours: int = 3) -> tuple[f
     return inside(real, fake, neighbours), inside(fake, real, neighbours)
 
 
-def inside(cloud: Tensor, points: Tensor, neighbours: int, rows: int = 1000) -> float:
+def coverage(real: Tensor, fake: Tensor, neighbours: int = 5) -> float:
+    """Share, in [0, 1], of the real features [N, F] that have a fake one [M, F] among their neighbours.
+
+    A real point is covered when some fake lies no farther from it than its `neighbours`-th neighbour among the real
+    ones (Naeem et al. 2020, equation 8). Unlike recall it draws balls around real points only: fakes that are far out
+    widen no ball. Perfect samples, as many as there are real ones, cover about 1 - 1 / 2^neighbours of them.
+    """
+    check_clouds(real, fake)
+    if len(real) <= neighbours:
+        raise CourseError(f"neighbours: got {neighbours}, expected fewer than the real points, {len(real)}")
+    reach = reaches(real, neighbours)
+    nearest = torch.cat([distances(part, fake).min(dim=1)[0] for part in real.split(ROWS)])
+    return float((nearest <= reach).double().mean())
+
+
+def inside(cloud: Tensor, points: Tensor, neighbours: int) -> float:
     """Share of `points` that lie within the reach of at least one point of `cloud`."""
-    exact = {"compute_mode": "donot_use_mm_for_euclid_dist"} if cloud.shape[1] < 8 else {}
-    reach = torch.cat([torch.cdist(part, cloud, **exact).kthvalue(neighbours + 1)[0] for part in cloud.split(rows)])
-    hits = [(torch.cdist(part, cloud, **exact) <= reach).any(dim=1) for part in points.split(rows)]
+    reach = reaches(cloud, neighbours)
+    hits = [(distances(part, cloud) <= reach).any(dim=1) for part in points.split(ROWS)]
     return float(torch.cat(hits).double().mean())
+
+
+def reaches(cloud: Tensor, neighbours: int) -> Tensor:
+    """How far it is from each point [N, F] to its `neighbours`-th neighbour, [N]."""
+    return torch.cat([distances(part, cloud).kthvalue(neighbours + 1)[0] for part in cloud.split(ROWS)])
+
+
+def distances(a: Tensor, b: Tensor) -> Tensor:
+    """[N, F] and [M, F] -> [N, M]. Few features are subtracted, many multiplied: faster, with less exact small ones."""
+    return torch.cdist(a, b, **({"compute_mode": "donot_use_mm_for_euclid_dist"} if a.shape[1] < 8 else {}))
 
 
 def class_shares(probabilities: Tensor) -> Tensor:

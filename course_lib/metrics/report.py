@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
@@ -12,7 +13,7 @@ from course_lib import data
 from course_lib.data.imageset import ImageSet
 from course_lib.errors import CourseError
 from course_lib.metrics.judge import features, fitted, judge
-from course_lib.metrics.quality import class_shares, frechet_distance, kl_to_uniform, precision_recall
+from course_lib.metrics.quality import class_shares, coverage, frechet_distance, kl_to_uniform, precision_recall
 from course_lib.training.model import Trainable
 
 CLOUD = 5000  # at most so many points for precision and recall: their cost grows with the square
@@ -26,6 +27,7 @@ class Report:
     floor: float  # training against test images, as many: what perfect samples would get
     precision: float  # share of generated images that look real
     recall: float  # share of real images that the generator could have drawn
+    coverage: float  # share of real images that have a generated one among their neighbours
     class_shares: list[float]  # how often each class is read
     kl_to_uniform: float  # of those shares, in nats
     as_ordered: float | None  # share read as the class that was asked for, where one was
@@ -35,21 +37,28 @@ class Report:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def report(fakes: Tensor, test: ImageSet, labels: Tensor | None = None) -> Report:
+def report(
+    fakes: Tensor, test: ImageSet, labels: Tensor | None = None, see: Callable[[Tensor], Tensor] | None = None
+) -> Report:
     """What the judge says of generated images [N, C, H, W] in [-1, 1], against as many test images.
 
     fakes   generated images
     test    real images the generator never saw; as many are used as there are fakes
     labels  int64 [N]: the class each fake was made to order as, where it was
+    see     what becomes of all images before they are judged, generated, test and training images alike
     """
     if len(fakes) > len(test):
         raise CourseError(f"fakes: got {len(fakes)}, expected at most {len(test)}, the number of test images")
     network = judge(test)
     size, colour = test.images.shape[2], test.images.shape[1] == 3
     train = data.load(test.name, size=size, colour=colour, count=len(fakes))
-    real, floor = real_side(network, test.images[: len(fakes)], train.images)
+    real_images, train_images = test.images[: len(fakes)], train.images
+    if see is not None:
+        fakes, real_images, train_images = see(fakes), see(real_images), see(train_images)
+    real, floor = real_side(network, real_images, train_images)
     fake = features(network, fakes)
-    precision, recall = precision_recall(directions(real[:CLOUD]), directions(fake[:CLOUD]))
+    clouds = directions(real[:CLOUD]), directions(fake[:CLOUD])
+    precision, recall = precision_recall(*clouds)
     read = network.read(fitted(fakes, network.config["size"]))
     shares = class_shares(read)
     ordered = None
@@ -60,6 +69,7 @@ def report(fakes: Tensor, test: ImageSet, labels: Tensor | None = None) -> Repor
         floor=floor,
         precision=precision,
         recall=recall,
+        coverage=coverage(*clouds),
         class_shares=shares.tolist(),
         kl_to_uniform=kl_to_uniform(shares),
         as_ordered=ordered,
