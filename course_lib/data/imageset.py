@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -96,6 +98,18 @@ class ImageSet:
             labels=self.labels.to(device),
             factors={name: values.to(device) for name, values in self.factors.items()},
         )
+
+    def digest(self) -> str:
+        """A name for what the set holds: every pixel, every label and the class names, wherever it was loaded from.
+
+        About a second for 2 GB of images.
+        """
+        found = hashlib.sha256(json.dumps(self.class_names).encode())
+        for tensor in (self.images, self.labels):
+            found.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
+            for part in tensor.split(4096):
+                found.update(part.cpu().contiguous().numpy())
+        return found.hexdigest()[:32]
 
 
 class _Chosen(Sequence):

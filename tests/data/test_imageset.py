@@ -133,3 +133,27 @@ def test_check_images_names_what_is_wrong(images, message):
     with pytest.raises(CourseError) as error:
         check_images(images, "fakes")
     assert message in one_line(error)
+
+
+def test_a_digest_names_pictures_labels_and_classes_and_nothing_else():
+    whole = small()
+    assert whole.digest() == small().digest()
+    assert replace(whole, name="folder:/elsewhere", captions=(), factors={}).digest() == whole.digest()
+    turned = whole.images.transpose(2, 3).contiguous().transpose(2, 3)  # the same pixels, laid out otherwise
+    assert replace(whole, images=turned).digest() == whole.digest()
+    brighter = whole.images.clone()
+    brighter[-1, 0, -1, -1] += 1e-6
+    others = {
+        "a pixel": replace(whole, images=brighter),
+        "an order": whole[torch.arange(len(whole)).flip(0)],
+        "labels": replace(whole, labels=whole.labels.flip(0)),
+        "a class name": replace(whole, class_names=("null", *whole.class_names[1:])),
+        "fewer": whole[:-1],
+    }
+    digests = {what: other.digest() for what, other in others.items()}
+    assert len({whole.digest(), *digests.values()}) == 1 + len(others), digests
+
+
+def test_a_digest_is_the_same_tomorrow():
+    images = torch.arange(-8, 8).float().div(8).view(1, 1, 4, 4)
+    assert ImageSet(images, torch.tensor([3])).digest() == "cc4388dd7f4463ce85fca628453ae20f"
