@@ -12,7 +12,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from course_lib.errors import CourseError
-from course_lib.training import checkpoint
+from course_lib.training import checkpoint, weights
 from course_lib.training.average import MovingAverage
 from course_lib.training.model import Trainable
 from course_lib.training.run import Run
@@ -50,7 +50,7 @@ def save(path: Path, model: Trainable, average: MovingAverage | None, run: Run, 
     if average:
         tensors |= {f"average.{n}": t for n, t in average.model.state_dict().items()}
     for name, optimizer in model.optimizers.items():
-        tensors |= checkpoint.optimizer_tensors(name, optimizer)
+        tensors |= weights.optimizer_tensors(name, optimizer)
     tensors |= {f"losses.{n}": torch.tensor(values, dtype=torch.float64) for n, values in run.losses.items()}
     state = {"steps": run.steps, "seconds": round(run.seconds, 3), "average_updates": average.updates if average else 0}
     checkpoint.save(path / checkpoint.FILE, tensors, facts | state)
@@ -73,11 +73,11 @@ def resume(path: Path, model: Trainable, average: MovingAverage | None, run: Run
             raise CourseError(
                 f"folder: {path} holds a run with {key} {card.get(key)!r}, this one {facts[key]!r}; use another folder"
             )
-    checkpoint.fill(model, checkpoint.prefixed(tensors, "model"), path)
+    weights.fill(model, weights.prefixed(tensors, "model"), path)
     if average:
-        checkpoint.fill(average.model, checkpoint.prefixed(tensors, "average"), path)
+        weights.fill(average.model, weights.prefixed(tensors, "average"), path)
         average.updates = card["average_updates"]
     for name, optimizer in model.optimizers.items():
-        checkpoint.restore_optimizer(name, optimizer, tensors)
-    run.losses = {name: values.tolist() for name, values in checkpoint.prefixed(tensors, "losses").items()}
+        weights.restore_optimizer(name, optimizer, tensors, path)
+    run.losses = {name: values.tolist() for name, values in weights.prefixed(tensors, "losses").items()}
     run.steps, run.seconds = card["steps"], card["seconds"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from course_lib.data.batches import Batch
 from course_lib.data.imageset import ImageSet, shape_of
 from course_lib.errors import CourseError
+from course_lib.training.arguments import whole
 
 
 class Trainable(nn.Module):
@@ -27,6 +29,7 @@ class Trainable(nn.Module):
 
     def __init__(self, **config: Any):
         super().__init__()
+        check_config(config)
         self.config = config
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.fabric = None  # set by fit: device, precision, processes
@@ -72,6 +75,15 @@ class Trainable(nn.Module):
     def sample(self, count: int, *, seed: int = 0, labels: Tensor | None = None) -> Tensor:
         """Draw `count` images, float32 [N, C, H, W] in [-1, 1]; the same seed draws the same images."""
         raise CourseError(f"sample: the model {self.name!r} reads images, it does not draw any")
+
+
+def check_config(config: dict[str, Any]) -> None:
+    """Raises CourseError for numbers that no model can be made with."""
+    for name, value in config.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise CourseError(f"{name}: got {value}, expected a finite number")
+        if name in ("channels", "classes", "width", "hidden"):
+            whole(name, value, 1)
 
 
 def average_gradients(fabric, optimizer: torch.optim.Optimizer) -> None:

@@ -227,7 +227,7 @@ class Tiny(Base):  # no dropout and no batch norm: each process would see other 
 run = fit(Tiny(), images(), steps=40, device="cpu", view=Bar(silent=True), seed=2)
 if first_process():
     tensors = {{"model." + name: tensor for name, tensor in run.model.state_dict().items()}}
-    checkpoint.save({out!r}, tensors, {{"model": "tiny", "losses": run.losses}})
+    checkpoint.save({out!r}, tensors, {{"model": "tiny", "config": {{}}, "losses": run.losses}})
 import gc, torch.distributed as dist
 del run
 gc.collect()
