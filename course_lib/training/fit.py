@@ -46,8 +46,9 @@ def fit(
 
     Every random number of step t comes from (seed, t), so a run that was killed and continued from its folder ends
     with the same weights, bit for bit, as one that never stopped (when it is limited by `steps`; the clock is not
-    reproducible). Ctrl-C finishes the step, saves and returns what was learned; a second Ctrl-C stops at once. A loss
-    that becomes NaN or infinite stops the training and puts the last finite weights back.
+    reproducible). Ctrl-C finishes the step, saves and returns what was learned; another one, a second later or more,
+    stops at once, though never a save. A loss that becomes NaN or infinite stops the training and puts the last finite
+    weights back.
 
     Raises CourseError for images of the wrong type or range, no limit, a missing GPU, a folder that another run is
     using or that holds another model.
@@ -110,16 +111,19 @@ def fit(
                     run.stopped = "diverged"
                     break
                 finite = remember(model, average)
-                view.update(average.model if average else model, run)
-            if due:
-                try_to_save(path, model, average, run, facts, fabric)
+                if not halt:  # what was learned is saved before anything else is done
+                    view.update(average.model if average else model, run)
+            if due and not halt:
+                with stop.held():
+                    try_to_save(path, model, average, run, facts, fabric)
                 saved = time.monotonic()
         if run.stopped == "diverged":
             restore(model, average, finite)
         elif halt:
             run.stopped = "interrupted"
         if path and run.stopped != "diverged":
-            save(path, model, average, run, facts, fabric)
+            with stop.held():
+                save(path, model, average, run, facts, fabric)
         run.model = (average.model if average else model).eval()
         view.finish(run.model, run)
     model.eval()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import torch
+
+PATIENCE = 1.0  # seconds after a Ctrl-C in which another one is taken for the same: keys bounce, launchers repeat
 
 
 @contextlib.contextmanager
@@ -18,28 +21,57 @@ def own_randomness(device: torch.device) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def one_more_step() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that a step is never cut in half.
+class Stop:
+    """What the signals that have come ask of a training."""
 
-    A cluster's SIGTERM sets it too, and ends the program with status 143 once the block is left: by then all is saved.
+    def __init__(self):
+        self.received: list[int] = []
+        self.interrupted = 0.0  # when Ctrl-C came first
+        self.saving = False
+
+    def is_set(self) -> bool:
+        return bool(self.received)
+
+    def ask(self, number: int, frame: Any) -> None:
+        """The handler. Only somebody who presses Ctrl-C again after a while stops a step at once, and no save ever."""
+        first = not self.received
+        self.received.append(number)
+        if first:
+            self.interrupted = time.monotonic()
+        late = time.monotonic() - self.interrupted > PATIENCE
+        if late and not self.saving and set(self.received) == {signal.SIGINT}:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Nothing cuts short what is done inside."""
+        self.saving = True
+        try:
+            yield
+        finally:
+            self.saving = False
+
+
+@contextlib.contextmanager
+def one_more_step() -> Iterator[Stop]:
+    """A `Stop` that Ctrl-C sets, so that a step is never cut in half.
+
+    A cluster's SIGTERM and a closed terminal's SIGHUP set it too, and end the program with status 143 or 129 once the
+    block is left: by then all is saved. Under nohup SIGHUP is ignored, and stays so.
     """
-    stop, received = threading.Event(), []
+    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-
-    def ask(number: int, frame: Any) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # Windows has none
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, stop.ask) for number in numbers}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if signal.SIGTERM in received:
-        raise SystemExit(128 + signal.SIGTERM)
+    for number in stop.received:
+        if number != signal.SIGINT:
+            raise SystemExit(128 + number)

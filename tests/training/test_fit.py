@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -14,30 +13,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import Tiny, images
+from tiny import Tiny, assert_same, images, steps_until, train, weights
 
 from course_lib.errors import CourseError
 from course_lib.training import checkpoint, evaluating, fit, load_weights, read_card
 from course_lib.training.progress import Bar
 
 HERE = Path(__file__).parent
-
-
-def train(steps, folder=None, seed=0, **options):
-    model = Tiny()
-    return fit(
-        model, images(), steps=steps, seed=seed, folder=folder, device="cpu", view=Bar(silent=True), **options
-    ), model
-
-
-def weights(model):
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
-def assert_same(a, b):
-    assert a.keys() == b.keys()
-    for name in a:
-        assert torch.equal(a[name], b[name]), name
 
 
 def test_same_seed_same_weights_and_another_seed_others():
@@ -116,20 +98,6 @@ def test_the_running_statistics_are_averaged_with_the_weights_and_counters_copie
     assert norm.num_batches_tracked == model.body[1].num_batches_tracked >= 90
 
 
-def steps_until(model, stop, number=signal.SIGINT):
-    """Make the model ask for an interruption, as Ctrl-C does, in its step number `stop`."""
-    taken, original = [0], model.training_step
-
-    def step(batch):
-        taken[0] += 1
-        if taken[0] == stop:
-            os.kill(os.getpid(), number)
-        return original(batch)
-
-    model.training_step = step
-    return model
-
-
 def test_ctrl_c_keeps_what_was_learned_and_the_run_goes_on_bit_for_bit(tmp_path):
     whole, raw = train(60)
     first = fit(steps_until(Tiny(), 23), images(), steps=60, folder=tmp_path, device="cpu", view=Bar(silent=True))
@@ -141,29 +109,6 @@ def test_ctrl_c_keeps_what_was_learned_and_the_run_goes_on_bit_for_bit(tmp_path)
     assert_same(weights(raw), weights(model))
     assert_same(weights(whole.model), weights(second.model))
     assert second.losses == whole.losses
-
-
-def test_a_clusters_sigterm_saves_and_ends_the_program(tmp_path):
-    with pytest.raises(SystemExit) as ended:
-        fit(
-            steps_until(Tiny(), 23, signal.SIGTERM),
-            images(),
-            steps=60,
-            folder=tmp_path,
-            device="cpu",
-            view=Bar(silent=True),
-        )
-    assert ended.value.code == 143
-    assert read_card(tmp_path)["steps"] == 23
-    _, raw = train(60)
-    _, model = train(60, tmp_path)
-    assert_same(weights(raw), weights(model))
-
-
-def test_sigint_is_given_back():
-    before = signal.getsignal(signal.SIGINT)
-    train(3)
-    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_training_works_in_a_thread():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from course_lib.data.imageset import ImageSet
-from course_lib.training import Trainable
+from course_lib.training import Trainable, fit
+from course_lib.training.progress import Bar
 
 
 class Tiny(Trainable):
@@ -51,3 +55,34 @@ def images(count: int = 64, size: int = 8, seed: int = 0) -> ImageSet:
     labels = torch.arange(count) % 10
     noise = torch.rand(count, 1, size, size, generator=generator) * 0.5 - 0.25
     return ImageSet(noise + labels.view(-1, 1, 1, 1) / 10 - 0.5, labels, name="noise")
+
+
+def train(steps, folder=None, seed=0, **options):
+    model = Tiny()
+    return fit(
+        model, images(), steps=steps, seed=seed, folder=folder, device="cpu", view=Bar(silent=True), **options
+    ), model
+
+
+def weights(model):
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def steps_until(model, stop, number=signal.SIGINT):
+    """Make the model ask for an interruption, as Ctrl-C does, in its step number `stop`."""
+    taken, original = [0], model.training_step
+
+    def step(batch):
+        taken[0] += 1
+        if taken[0] == stop:
+            os.kill(os.getpid(), number)
+        return original(batch)
+
+    model.training_step = step
+    return model
