@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from course_lib import __version__
 from course_lib.data.batches import batches as make_batches
@@ -18,6 +17,7 @@ from course_lib.errors import CourseError
 from course_lib.training import checkpoint
 from course_lib.training.average import MovingAverage
 from course_lib.training.devices import agree, make_fabric
+from course_lib.training.finite import all_finite, healthy, remember, restore, what_broke
 from course_lib.training.folder import locked, resume, save, try_to_save
 from course_lib.training.guards import one_more_step, own_randomness
 from course_lib.training.model import Trainable
@@ -47,14 +47,16 @@ def fit(
     Every random number of step t comes from (seed, t), so a run that was killed and continued from its folder ends
     with the same weights, bit for bit, as one that never stopped (when it is limited by `steps`; the clock is not
     reproducible). Ctrl-C finishes the step, saves and returns what was learned; another one, a second later or more,
-    stops at once, though never a save. A loss that becomes NaN or infinite stops the training and puts the last finite
-    weights back.
+    stops at once, though never a save. A loss or a weight that becomes NaN or infinite stops the training and puts the
+    last finite weights back.
 
     Raises CourseError for images of the wrong type or range, no limit, a missing GPU, a folder that another run is
     using or that holds another model.
     """
     check_limits(steps, seconds)
     check_images(images.images, "images")
+    if not all_finite(model):
+        raise CourseError("model: got NaN or infinite weights, expected finite ones")
     fabric = make_fabric(device, precision)
     batch_size = batch_size or model.batch_size
     if batch_size % fabric.world_size:
@@ -89,7 +91,7 @@ def fit(
         finite = remember(model, average)
         view = view if view is not None else Bar(silent=fabric.global_rank > 0)
         view.start(model, run, steps, seconds)
-        pending: list[dict[str, Tensor]] = []
+        pending: list[dict[str, torch.Tensor]] = []
         begun, saved = time.monotonic() - run.seconds, time.monotonic()
         model.train()
         halt = False
@@ -107,7 +109,7 @@ def fit(
             halt, run.seconds = agree(fabric, stop.is_set(), time.monotonic() - begun)
             due = path and time.monotonic() - saved > save_every
             if due or halt or run.steps % LOG_EVERY == 0 or done(run, steps, seconds):
-                if not collect(pending, run, fabric):
+                if not healthy(model, average, pending, run, fabric):
                     run.stopped = "diverged"
                     break
                 finite = remember(model, average)
@@ -129,9 +131,8 @@ def fit(
     model.eval()
     model.fabric = None
     if run.stopped == "diverged":
-        bad = [name for name, values in run.losses.items() if not math.isfinite(values[-1])]
         print(
-            f"training stopped: {' and '.join(bad)} became NaN or infinite at step {run.steps}; the weights are those "
+            f"training stopped: {what_broke(run)} became NaN or infinite at step {run.steps}; the weights are those "
             f"of the last finite check, at most {LOG_EVERY} steps earlier. A smaller learning rate usually helps.",
             file=sys.stderr,
         )
@@ -149,30 +150,3 @@ def check_limits(steps: int | None, seconds: float | None) -> None:
 
 def done(run: Run, steps: int | None, seconds: float | None) -> bool:
     return (steps is not None and run.steps >= steps) or (seconds is not None and run.seconds >= seconds)
-
-
-def collect(pending: list[dict[str, Tensor]], run: Run, fabric) -> bool:
-    """Move the waiting losses to the run in one transfer. False when one is not finite; nothing after it is kept."""
-    if not pending:
-        return True
-    names = list(pending[0])
-    table = torch.stack([torch.stack([step[name].detach().float() for name in names]) for step in pending])
-    if fabric.world_size > 1:
-        table = fabric.all_reduce(table, reduce_op="mean")
-    pending.clear()
-    table = table.cpu()
-    finite = table.isfinite().all(dim=1)
-    keep = len(table) if finite.all() else int((~finite).nonzero()[0]) + 1
-    for name, column in zip(names, table[:keep].T.tolist(), strict=True):
-        run.losses.setdefault(name, []).extend(column)
-    run.steps -= len(table) - keep
-    return bool(finite.all())
-
-
-def remember(model: Trainable, average: MovingAverage | None) -> list[dict[str, Tensor]]:
-    return [{n: t.clone() for n, t in m.state_dict().items()} for m in (model, average and average.model) if m]
-
-
-def restore(model: Trainable, average: MovingAverage | None, weights: list[dict[str, Tensor]]) -> None:
-    for module, state in zip([m for m in (model, average and average.model) if m], weights, strict=True):
-        module.load_state_dict(state)

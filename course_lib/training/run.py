@@ -15,7 +15,7 @@ class Run:
     losses   name -> one number per step
     steps    steps taken in all, resumed ones included
     seconds  time spent in all, resumed ones included
-    stopped  "finished", "interrupted" (Ctrl-C) or "diverged" (a loss became NaN or infinite)
+    stopped  "finished", "interrupted" (Ctrl-C) or "diverged" (a loss or a weight became NaN or infinite)
     """
 
     model: Trainable

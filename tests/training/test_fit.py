@@ -223,6 +223,50 @@ def test_nan_stops_with_a_message_and_finite_weights(capsys):
     assert "body" not in message
 
 
+class Spoiled(Tiny):
+    """Its losses stay finite; in step 25, where the losses are looked at, a NaN gradient reaches the weights."""
+
+    def training_step(self, batch):
+        losses = super().training_step(batch)
+        if self.steps_done == 24:
+            self.optimizers["head"].zero_grad()
+            self.head.weight.grad = torch.full_like(self.head.weight, math.nan)
+            self.optimizers["head"].step()
+        return losses
+
+
+@pytest.mark.parametrize("steps", [25, 60])
+def test_weights_that_become_nan_under_finite_losses_stop_it_and_are_not_saved(tmp_path, steps, capsys):
+    train(10, tmp_path)
+    before = (tmp_path / checkpoint.FILE).read_bytes()
+    model = Spoiled()
+    run = fit(model, images(), steps=steps, folder=tmp_path, device="cpu", view=Bar(silent=True))
+    assert (run.stopped, run.steps) == ("diverged", 25)
+    assert all(math.isfinite(value) for values in run.losses.values() for value in values)
+    assert all(t.isfinite().all() for m in (model, run.model) for t in weights(m).values())
+    assert (tmp_path / checkpoint.FILE).read_bytes() == before
+    assert "the weights became NaN or infinite at step 25" in capsys.readouterr().err
+
+
+def test_a_running_statistic_that_becomes_infinite_counts_too():
+    class Overflowing(Tiny):
+        def training_step(self, batch):
+            self.body[1].running_var[2] = math.inf
+            return super().training_step(batch)
+
+    run = fit(Overflowing(), images(), steps=5, device="cpu", view=Bar(silent=True))
+    assert run.stopped == "diverged"
+    assert run.model.body[1].running_var.isfinite().all()
+
+
+def test_a_model_that_is_nan_before_it_is_trained_is_refused():
+    model = Tiny()
+    with torch.no_grad():
+        model.head.bias[3] = math.nan
+    with pytest.raises(CourseError, match="model: got NaN or infinite weights, expected finite ones"):
+        fit(model, images(), steps=5, device="cpu", view=Bar(silent=True))
+
+
 def test_a_diverged_run_does_not_overwrite_its_checkpoint(tmp_path):
     train(10, tmp_path)
     before = (tmp_path / checkpoint.FILE).read_bytes()
