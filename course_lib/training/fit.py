@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import time
@@ -15,10 +16,11 @@ from course_lib.data.batches import batches as make_batches
 from course_lib.data.imageset import ImageSet, check_images
 from course_lib.errors import CourseError
 from course_lib.training import checkpoint
+from course_lib.training.arguments import shown
 from course_lib.training.average import MovingAverage
 from course_lib.training.devices import agree, make_fabric
 from course_lib.training.finite import all_finite, healthy, remember, restore, what_broke
-from course_lib.training.folder import locked, resume, save, try_to_save
+from course_lib.training.folder import locked, resume, save
 from course_lib.training.guards import one_more_step, own_randomness
 from course_lib.training.model import Trainable
 from course_lib.training.progress import Bar
@@ -48,10 +50,10 @@ def fit(
     with the same weights, bit for bit, as one that never stopped (when it is limited by `steps`; the clock is not
     reproducible). Ctrl-C finishes the step, saves and returns what was learned; another one, a second later or more,
     stops at once, though never a save. A loss or a weight that becomes NaN or infinite stops the training and puts the
-    last finite weights back.
+    last finite weights back. A disk that is full costs a line on stderr, and `Run.checkpoint` is None.
 
     Raises CourseError for images of the wrong type or range, no limit, a missing GPU, a folder that another run is
-    using or that holds another model.
+    using, or one that holds a run of another model or on other data.
     """
     check_limits(steps, seconds)
     check_images(images.images, "images")
@@ -61,6 +63,7 @@ def fit(
     batch_size = batch_size or model.batch_size
     if batch_size % fabric.world_size:
         raise CourseError(f"batch_size: got {batch_size}, expected a multiple of the {fabric.world_size} processes")
+    facts = facts_of(model, images, seed, batch_size, folder, card)
     model.fabric, model.optimizers = None, {}
     model.to(fabric.device, memory_format=torch.channels_last)
     images = images.to(fabric.device)
@@ -74,15 +77,6 @@ def fit(
     model.fabric = fabric
     model.configure()
 
-    facts = {
-        "model": model.name,
-        "config": model.config,
-        "data": images.name,
-        "images": len(images),
-        "seed": seed,
-        "batch_size": batch_size,
-        "version": __version__,
-    } | (card or {})
     run = Run(model)
     with locked(folder, fabric) as path, one_more_step() as stop, own_randomness(fabric.device):
         if path and (path / checkpoint.FILE).exists():
@@ -117,7 +111,7 @@ def fit(
                     view.update(average.model if average else model, run)
             if due and not halt:
                 with stop.held():
-                    try_to_save(path, model, average, run, facts, fabric)
+                    save(path, model, average, run, facts, fabric, then="training goes on")
                 saved = time.monotonic()
         if run.stopped == "diverged":
             restore(model, average, finite)
@@ -125,7 +119,8 @@ def fit(
             run.stopped = "interrupted"
         if path and run.stopped != "diverged":
             with stop.held():
-                save(path, model, average, run, facts, fabric)
+                if save(path, model, average, run, facts, fabric, then="what was learned is in memory alone"):
+                    run.checkpoint = path / checkpoint.FILE
         run.model = (average.model if average else model).eval()
         view.finish(run.model, run)
     model.eval()
@@ -146,6 +141,28 @@ def check_limits(steps: int | None, seconds: float | None) -> None:
         raise CourseError(f"steps: got {steps}, expected 0 or more")
     if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
         raise CourseError(f"seconds: got {seconds}, expected a positive number")
+
+
+def facts_of(
+    model: Trainable, images: ImageSet, seed: int, batch_size: int, folder: str | Path | None, card: dict | None
+) -> dict[str, Any]:
+    """What a checkpoint says of its run; the digest, for which all images are read, only where there will be one."""
+    facts = {
+        "model": model.name,
+        "config": model.config,
+        "data": images.name,
+        "images": len(images),
+        "digest": images.digest() if folder is not None else None,
+        "seed": seed,
+        "batch_size": batch_size,
+        "version": __version__,
+    }
+    try:
+        facts |= card or {}
+        json.dumps(facts)
+    except (TypeError, ValueError) as error:
+        raise CourseError(f"card: got {shown(card)}, expected a dictionary of plain JSON values ({error})") from error
+    return facts
 
 
 def done(run: Run, steps: int | None, seconds: float | None) -> bool:

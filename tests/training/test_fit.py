@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -241,7 +242,7 @@ def test_weights_that_become_nan_under_finite_losses_stop_it_and_are_not_saved(t
     before = (tmp_path / checkpoint.FILE).read_bytes()
     model = Spoiled()
     run = fit(model, images(), steps=steps, folder=tmp_path, device="cpu", view=Bar(silent=True))
-    assert (run.stopped, run.steps) == ("diverged", 25)
+    assert (run.stopped, run.steps, run.checkpoint) == ("diverged", 25, None)
     assert all(math.isfinite(value) for values in run.losses.values() for value in values)
     assert all(t.isfinite().all() for m in (model, run.model) for t in weights(m).values())
     assert (tmp_path / checkpoint.FILE).read_bytes() == before
@@ -280,9 +281,12 @@ def test_a_full_disk_in_the_middle_costs_a_line_not_the_training(tmp_path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint.os, "replace", full)
-    with pytest.raises(CourseError, match="No space left on device"):
-        train(60, tmp_path, save_every=0.0)
-    assert "No space left on device); the file before it is untouched; training goes on" in capsys.readouterr().err
+    run, _ = train(60, tmp_path, save_every=0.0)
+    assert run.steps == 60
+    assert run.checkpoint is None
+    lines = capsys.readouterr().err.splitlines()
+    assert "No space left on device); the file before it is untouched; training goes on" in lines[0]
+    assert lines[-1].endswith("the file before it is untouched; what was learned is in memory alone")
 
 
 def test_a_failed_write_leaves_the_old_checkpoint_and_no_rubbish(tmp_path, monkeypatch):
@@ -293,10 +297,43 @@ def test_a_failed_write_leaves_the_old_checkpoint_and_no_rubbish(tmp_path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint.os, "fsync", full)
-    with pytest.raises(CourseError):
-        train(10, tmp_path)
+    run, _ = train(10, tmp_path)
+    assert (run.steps, run.stopped, run.checkpoint) == (10, "finished", None)
     assert (tmp_path / checkpoint.FILE).read_bytes() == before
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_folder_deleted_while_it_is_trained_into_is_made_again(tmp_path):
+    class Deleting(Tiny):
+        def training_step(self, batch):
+            if self.steps_done == 5:
+                shutil.rmtree(tmp_path / "run")
+            return super().training_step(batch)
+
+    run = fit(Deleting(), images(), steps=10, folder=tmp_path / "run", device="cpu", view=Bar(silent=True))
+    assert run.checkpoint == tmp_path / "run" / checkpoint.FILE
+    assert read_card(tmp_path / "run")["steps"] == 10
+
+
+def test_a_folder_that_cannot_be_written_to_any_more_costs_a_line(tmp_path, capsys):
+    class Replacing(Tiny):
+        def training_step(self, batch):
+            if self.steps_done == 5:
+                shutil.rmtree(tmp_path / "run")
+                (tmp_path / "run").write_text("a file stands where the folder was")
+            return super().training_step(batch)
+
+    run = fit(Replacing(), images(), steps=10, folder=tmp_path / "run", device="cpu", view=Bar(silent=True))
+    assert (run.stopped, run.steps, run.checkpoint) == ("finished", 10, None)
+    assert capsys.readouterr().err.count("what was learned is in memory alone") == 1
+
+
+def test_what_a_killed_run_left_half_written_is_cleared_and_nothing_else(tmp_path):
+    left = [f"{checkpoint.FILE}.123.part", f".{checkpoint.FILE}.0a1b2c3d.part", f".{checkpoint.CARD}.0a1b2c3d.part"]
+    for name in [*left, "notes.part", "other.safetensors.1.part"]:
+        (tmp_path / name).write_bytes(b"half")
+    train(3, tmp_path)
+    assert sorted(p.name for p in tmp_path.glob("*.part")) == ["notes.part", "other.safetensors.1.part"]
 
 
 def test_two_runs_into_one_folder(tmp_path):
@@ -375,6 +412,10 @@ def test_a_missing_checkpoint(tmp_path):
         ({"seconds": math.nan}, "seconds: got nan"),
         ({"steps": 1, "device": "gpu"}, "device: got 'gpu', expected auto, cpu, cuda or mps"),
         ({"steps": 1, "device": "cpu", "precision": "16"}, "precision: got '16'"),
+        ({"steps": 1, "folder": 3}, "folder: got 3, expected a path"),
+        ({"steps": 1, "folder": "a\0b"}, "folder: got .*, expected a path without null bytes"),
+        ({"steps": 1, "card": {"score": torch.zeros(2)}}, "card: got .*, expected a dictionary of plain JSON values"),
+        ({"steps": 1, "card": "best"}, "card: got 'best', expected a dictionary"),
         ({"steps": 1, "device": "cpu", "batch_size": 65}, "batch_size: got 65, expected at most 64"),
     ],
 )
