@@ -8,6 +8,7 @@ import warnings
 import torch
 
 from course_lib.errors import CourseError
+from course_lib.training.arguments import whole
 
 
 def make_fabric(device: str = "auto", precision: str = "auto"):
@@ -17,7 +18,7 @@ def make_fabric(device: str = "auto", precision: str = "auto"):
     found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
         device = "cuda" if found["cuda"] else "mps" if found["mps"] else "cpu"
-    if device not in found:
+    if device not in list(found):
         raise CourseError(f"device: got {device!r}, expected auto, cpu, cuda or mps")
     if not found[device]:
         raise CourseError(
@@ -27,19 +28,44 @@ def make_fabric(device: str = "auto", precision: str = "auto"):
         precision = "bf16-mixed" if device == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
     if precision not in ("32-true", "bf16-mixed"):
         raise CourseError(f"precision: got {precision!r}, expected auto, 32-true or bf16-mixed")
-    processes = int(os.environ.get("WORLD_SIZE", 1))
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    processes, local = processes_asked_for()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # advice about settings that this course chooses on purpose
         fabric = Fabric(
             accelerator=device,
             devices=local,
-            num_nodes=max(processes // local, 1),
+            num_nodes=processes // local,
             strategy="ddp" if processes > 1 else "auto",
             precision=precision,
         )
         fabric.launch()
     return fabric
+
+
+def processes_asked_for() -> tuple[int, int]:
+    """How many processes torchrun says there are, in all and on this machine; 1 and 1 without it."""
+    processes, local = variable("WORLD_SIZE", 1, least=1), variable("LOCAL_WORLD_SIZE", 1, least=1)
+    if processes % local:
+        raise CourseError(f"LOCAL_WORLD_SIZE: got {local}, expected a divisor of WORLD_SIZE, which is {processes}")
+    rank = variable("RANK", 0)
+    if rank >= processes:
+        raise CourseError(f"RANK: got {rank}, expected less than WORLD_SIZE, which is {processes}")
+    missing = [name for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
+    if processes > 1 and missing:
+        raise CourseError(
+            f"WORLD_SIZE: got {processes}, but {' and '.join(missing)} not set; start several processes with torchrun"
+        )
+    return processes, local
+
+
+def variable(name: str, default: int, least: int = 0) -> int:
+    """A whole number from the environment."""
+    text = os.environ.get(name) or str(default)
+    try:
+        value = int(text)
+    except ValueError:
+        value = text
+    return whole(name, value, least)
 
 
 def agree(fabric, stop: bool, seconds: float) -> tuple[bool, float]:
@@ -52,4 +78,4 @@ def agree(fabric, stop: bool, seconds: float) -> tuple[bool, float]:
 
 def first_process() -> bool:
     """True in the one process that speaks: alone, or rank 0 under torchrun."""
-    return int(os.environ.get("RANK", 0)) == 0
+    return variable("RANK", 0) == 0

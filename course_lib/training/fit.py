@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
 from pathlib import Path
@@ -16,13 +15,13 @@ from course_lib.data.batches import batches as make_batches
 from course_lib.data.imageset import ImageSet, check_images
 from course_lib.errors import CourseError
 from course_lib.training import checkpoint
-from course_lib.training.arguments import shown
+from course_lib.training.arguments import SEEDS, limits, real, shown, whole
 from course_lib.training.average import MovingAverage
 from course_lib.training.devices import agree, make_fabric
 from course_lib.training.finite import all_finite, healthy, remember, restore, what_broke
 from course_lib.training.folder import locked, resume, save
 from course_lib.training.guards import one_more_step, own_randomness
-from course_lib.training.model import Trainable
+from course_lib.training.model import Trainable, check_shape
 from course_lib.training.progress import Bar
 from course_lib.training.run import Run
 
@@ -52,18 +51,18 @@ def fit(
     stops at once, though never a save. A loss or a weight that becomes NaN or infinite stops the training and puts the
     last finite weights back. A disk that is full costs a line on stderr, and `Run.checkpoint` is None.
 
-    Raises CourseError for images of the wrong type or range, no limit, a missing GPU, a folder that another run is
-    using, or one that holds a run of another model or on other data.
+    Raises CourseError for arguments of the wrong type or range, images that do not fit the model, no limit, a missing
+    GPU, a folder that another run is using, or one that holds a run of another model or on other data.
     """
-    check_limits(steps, seconds)
-    check_images(images.images, "images")
-    if not all_finite(model):
-        raise CourseError("model: got NaN or infinite weights, expected finite ones")
+    steps, seconds = limits(steps, seconds)
+    seed = whole("seed", seed, 0, SEEDS - 1)
+    save_every = real("save_every", save_every, "a number of seconds, 0 or more")
+    check_pair(model, images)
+    batch_size = whole("batch_size", model.batch_size if batch_size is None else batch_size, 1)
+    facts = facts_of(model, images, seed, batch_size, folder, card)
     fabric = make_fabric(device, precision)
-    batch_size = batch_size or model.batch_size
     if batch_size % fabric.world_size:
         raise CourseError(f"batch_size: got {batch_size}, expected a multiple of the {fabric.world_size} processes")
-    facts = facts_of(model, images, seed, batch_size, folder, card)
     model.fabric, model.optimizers = None, {}
     model.to(fabric.device, memory_format=torch.channels_last)
     images = images.to(fabric.device)
@@ -134,13 +133,22 @@ def fit(
     return run
 
 
-def check_limits(steps: int | None, seconds: float | None) -> None:
-    if steps is None and seconds is None:
-        raise CourseError("steps: got neither steps nor seconds, expected at least one, or the training never ends")
-    if steps is not None and steps < 0:
-        raise CourseError(f"steps: got {steps}, expected 0 or more")
-    if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
-        raise CourseError(f"seconds: got {seconds}, expected a positive number")
+def check_pair(model: Trainable, images: ImageSet) -> None:
+    """A model of ours, images of the right kind, and both for each other."""
+    if not isinstance(model, Trainable):
+        raise CourseError(f"model: got {shown(model)}, expected one such as models.build('classifier', images) makes")
+    if not isinstance(images, ImageSet):
+        raise CourseError(f"images: got {type(images).__name__}, expected an ImageSet, as data.load(...) returns")
+    check_images(images.images, "images")
+    check_shape(model, images)
+    classes = model.config.get("classes")
+    if classes is not None and not 0 <= int(images.labels.min()) <= int(images.labels.max()) < classes:
+        raise CourseError(
+            f"labels: got {int(images.labels.min())} to {int(images.labels.max())}, expected 0 to {classes - 1}, the "
+            f"classes of the model {model.name!r}"
+        )
+    if not all_finite(model):
+        raise CourseError("model: got NaN or infinite weights, expected finite ones")
 
 
 def facts_of(

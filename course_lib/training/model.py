@@ -86,6 +86,29 @@ def check_config(config: dict[str, Any]) -> None:
             whole(name, value, 1)
 
 
+def fitting(model: Trainable, images: ImageSet) -> ImageSet:
+    """`images`, if they have the channels, the size and as many classes as `model` was made for.
+
+    Raises CourseError otherwise. A model whose configuration does not speak of one of these takes any.
+    """
+    check_shape(model, images)
+    found, known = len(images.class_names), model.config.get("classes")
+    if known not in (None, found):
+        raise CourseError(f"images: got {found} classes, expected {known}, as the model {model.name!r} was made for")
+    return images
+
+
+def check_shape(model: Trainable, images: ImageSet) -> None:
+    """Raises CourseError unless `images` have the channels and the size that `model` was made for."""
+    _, channels, height, width = images.images.shape
+    wanted = model.config.get("channels", channels), model.config.get("size", height), model.config.get("size", width)
+    if wanted != (channels, height, width):
+        raise CourseError(
+            f"images: got [N, {channels}, {height}, {width}], expected [N, {', '.join(map(str, wanted))}], as the "
+            f"model {model.name!r} was made for"
+        )
+
+
 def average_gradients(fabric, optimizer: torch.optim.Optimizer) -> None:
     """Replace every gradient by its mean over the processes: one message for all of them."""
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]

@@ -16,6 +16,7 @@ import pytest
 import torch
 from tiny import Tiny, assert_same, images, steps_until, train, weights
 
+from course_lib.cnn.training_a_cnn import Classifier
 from course_lib.errors import CourseError
 from course_lib.training import checkpoint, evaluating, fit, load_weights, read_card
 from course_lib.training.progress import Bar
@@ -407,11 +408,22 @@ def test_a_missing_checkpoint(tmp_path):
     ("options", "message"),
     [
         ({}, "steps: got neither steps nor seconds"),
-        ({"steps": -1}, "steps: got -1, expected 0 or more"),
+        ({"steps": -1}, "steps: got -1, expected a whole number, 0 or more"),
         ({"seconds": 0.0}, "seconds: got 0.0, expected a positive number"),
         ({"seconds": math.nan}, "seconds: got nan"),
         ({"steps": 1, "device": "gpu"}, "device: got 'gpu', expected auto, cpu, cuda or mps"),
         ({"steps": 1, "device": "cpu", "precision": "16"}, "precision: got '16'"),
+        ({"steps": 1, "device": ["cpu"]}, "device: got .*, expected auto, cpu, cuda or mps"),
+        ({"steps": "3"}, "steps: got '3', expected a whole number"),
+        ({"steps": 2.5}, "steps: got 2.5, expected a whole number"),
+        ({"steps": True}, "steps: got True, expected a whole number"),
+        ({"seconds": "3"}, "seconds: got '3', expected a positive number"),
+        ({"seconds": math.inf}, "seconds: got inf, expected a positive number that ends"),
+        ({"steps": 1, "seed": "0"}, "seed: got '0', expected a whole number, 0 to 999,999,999"),
+        ({"steps": 1, "seed": 10**20}, "seed: got 1000.*, expected a whole number, 0 to 999,999,999"),
+        ({"steps": 1, "save_every": math.nan}, "save_every: got nan, expected a number of seconds"),
+        ({"steps": 1, "batch_size": 0}, "batch_size: got 0, expected a whole number, 1 or more"),
+        ({"steps": 1, "batch_size": 2.0}, "batch_size: got 2.0, expected a whole number"),
         ({"steps": 1, "folder": 3}, "folder: got 3, expected a path"),
         ({"steps": 1, "folder": "a\0b"}, "folder: got .*, expected a path without null bytes"),
         ({"steps": 1, "card": {"score": torch.zeros(2)}}, "card: got .*, expected a dictionary of plain JSON values"),
@@ -423,6 +435,46 @@ def test_bad_arguments(options, message):
     with pytest.raises(CourseError, match=message) as caught:
         fit(Tiny(), images(), view=Bar(silent=True), **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "message"),
+    [
+        (None, images(), "model: got None, expected one such as models.build"),
+        (torch.nn.Linear(2, 2), images(), "model: got Linear"),
+        (Tiny(), None, "images: got NoneType, expected an ImageSet"),
+        (Tiny(), images().images, "images: got Tensor, expected an ImageSet"),
+        (Tiny(), images(size=12), r"images: got \[N, 1, 12, 12\], expected \[N, 1, 8, 8\], as the model 'tiny' was"),
+        (
+            Classifier(classes=3, size=8),
+            images(),
+            "labels: got 0 to 9, expected 0 to 2, the classes of the",
+        ),
+    ],
+)
+def test_a_model_and_images_that_are_none_or_not_for_each_other(model, data, message):
+    with pytest.raises(CourseError, match=message) as caught:
+        fit(model, data, steps=1, device="cpu", view=Bar(silent=True))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"WORLD_SIZE": "x"}, "WORLD_SIZE: got 'x', expected a whole number, 1 or more"),
+        ({"WORLD_SIZE": "0"}, "WORLD_SIZE: got 0, expected a whole number, 1 or more"),
+        ({"LOCAL_WORLD_SIZE": "0"}, "LOCAL_WORLD_SIZE: got 0, expected a whole number, 1 or more"),
+        ({"LOCAL_WORLD_SIZE": "2"}, "LOCAL_WORLD_SIZE: got 2, expected a divisor of WORLD_SIZE, which is 1"),
+        ({"RANK": "x"}, "RANK: got 'x', expected a whole number, 0 or more"),
+        ({"RANK": "1"}, "RANK: got 1, expected less than WORLD_SIZE, which is 1"),
+        ({"WORLD_SIZE": "2", "RANK": "0"}, "WORLD_SIZE: got 2, but LOCAL_RANK and MASTER_ADDR and MASTER_PORT not set"),
+    ],
+)
+def test_an_environment_that_torchrun_would_not_make(variables, message, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(CourseError, match=message):
+        fit(Tiny(), images(), steps=1, device="cpu", view=Bar(silent=True))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
