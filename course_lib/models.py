@@ -13,8 +13,8 @@ from torch import Tensor
 
 from course_lib import chapters
 from course_lib.data.imageset import ImageSet
-from course_lib.data.places import say
 from course_lib.errors import CourseError
+from course_lib.places import say
 from course_lib.training import checkpoint, weights
 from course_lib.training.arguments import shown
 from course_lib.training.model import Trainable

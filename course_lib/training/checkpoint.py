@@ -13,8 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from course_lib.data.places import write_whole
 from course_lib.errors import CourseError
+from course_lib.places import write_whole
 from course_lib.training.arguments import as_path
 
 FILE, CARD = "checkpoint.safetensors", "card.json"

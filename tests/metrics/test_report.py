@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
-from importlib import import_module
+from importlib import import_module, resources
 
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 from course_lib import data, metrics, models, training
@@ -105,17 +108,111 @@ def test_a_judge_of_ones_own(few, monkeypatch, tmp_path):
         metrics.judge(coloured)
 
 
-def test_where_no_judge_ships_one_is_trained_once(monkeypatch, tmp_path, capsys):
+def test_a_judge_that_cannot_be_one_is_named_by_where_it_came_from(few, monkeypatch, tmp_path):
+    test, _ = few
+    two = ImageSet(test.images[:4], test.labels[:4] % 2, class_names=("even", "odd"), name="strokes")
+    with pytest.raises(CourseError, match="the judge for strokes: got a judge of 1 channels and 10 classes, expected"):
+        metrics.judge(two)
+    folder = resources.files("course_lib") / "checkpoints"
+    monkeypatch.setenv("COURSE_JUDGE", str(folder / "conditional_gan.safetensors"))
+    with pytest.raises(CourseError, match="COURSE_JUDGE: got a model 'conditional_gan', expected a 'classifier'"):
+        metrics.judge(test)
+
+
+@pytest.fixture
+def coloured(monkeypatch, tmp_path):
+    """300 training and 100 test digits in colour, for which no judge ships; the cache is empty."""
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
     monkeypatch.setenv("COURSE_BUDGET", "smoke")
     monkeypatch.setattr(data, "DRAWN", {"train": 300, "test": 100})
-    test = data.load("strokes", split="test", colour=True)
-    first = metrics.judge(test)
+    return data.load("strokes", split="test", colour=True)
+
+
+def kept_judges(cache):
+    return sorted((cache / "judges").glob("*.safetensors"))
+
+
+def test_where_no_judge_ships_one_is_trained_once(coloured, tmp_path, capsys):
+    first = metrics.judge(coloured)
     assert "no judge ships for strokes, 3 channels" in capsys.readouterr().err
-    again = metrics.judge(test)
+    again = metrics.judge(coloured)
     assert "no judge" not in capsys.readouterr().err
     assert torch.equal(first.to_logits.weight, again.to_logits.weight)
     assert first.config["channels"] == 3
+    assert len(kept_judges(tmp_path)) == 1
+
+
+def interrupted_in_step(number, monkeypatch, send):
+    original = Classifier.training_step
+
+    def step(self, batch):
+        if self.steps_done == number:
+            send()
+        return original(self, batch)
+
+    monkeypatch.setattr(Classifier, "training_step", step)
+    return lambda: monkeypatch.setattr(Classifier, "training_step", original)
+
+
+@pytest.mark.parametrize(
+    ("number", "ends"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)], ids=["ctrl-c", "sigterm"]
+)
+def test_half_a_judge_is_not_kept(coloured, monkeypatch, tmp_path, capsys, number, ends):
+    mend = interrupted_in_step(2, monkeypatch, lambda: os.kill(os.getpid(), number))
+    with pytest.raises(ends):
+        metrics.judge(coloured)
+    assert not kept_judges(tmp_path)
+    mend()
+    capsys.readouterr()
+    whole = metrics.judge(coloured)
+    assert "training one, once" in capsys.readouterr().err
+    assert torch.equal(whole.to_logits.weight, metrics.judge(coloured).to_logits.weight)
+
+
+def test_a_judge_that_diverges_is_one_line_and_not_kept(coloured, monkeypatch, tmp_path):
+    def step(self, batch):
+        return {"loss": torch.tensor(torch.nan)}
+
+    monkeypatch.setattr(Classifier, "training_step", step)
+    with pytest.raises(CourseError, match="judge: its training on strokes diverged; name one of your own"):
+        metrics.judge(coloured)
+    assert not kept_judges(tmp_path)
+
+
+def test_a_damaged_judge_is_made_again(coloured, tmp_path, capsys):
+    first = metrics.judge(coloured)
+    (file,) = kept_judges(tmp_path)
+    file.write_bytes(file.read_bytes()[:-3])
+    again = metrics.judge(coloured)
+    assert "is damaged" in capsys.readouterr().err
+    assert torch.equal(first.to_logits.weight, again.to_logits.weight)
+
+
+def test_two_projects_that_name_their_data_alike_do_not_share_a_judge(monkeypatch, tmp_path, capsys):
+    """`folder:images` twice, in two working directories; then a class is added to one of them."""
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COURSE_BUDGET", "smoke")
+    judges = []
+    for project, level in (("one", 60), ("two", 200)):
+        for name in ("dark", "light"):
+            folder = tmp_path / project / "images" / name
+            folder.mkdir(parents=True)
+            for i in range(80):
+                Image.new("L", (16, 16), level + (i if name == "light" else -i // 2)).save(folder / f"{i:02d}.png")
+        monkeypatch.chdir(tmp_path / project)
+        judges.append(metrics.judge(data.load("folder:images", split="test", size=16)))
+    assert not torch.equal(judges[0].to_logits.weight, judges[1].to_logits.weight)
+    assert len(kept_judges(tmp_path / "cache")) == 2
+    third = tmp_path / "two" / "images" / "striped"
+    third.mkdir()
+    for i in range(40):
+        Image.new("L", (16, 16), 3 * i).save(third / f"{i:02d}.png")
+    assert metrics.judge(data.load("folder:images", split="test", size=16)).config["classes"] == 3
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    metrics.judge(data.load(f"folder:{tmp_path}/one/images", split="test", size=16))
+    assert "training one" not in capsys.readouterr().err
+    assert len(kept_judges(tmp_path / "cache")) == 3
 
 
 def counted(monkeypatch) -> list[int]:
