@@ -12,6 +12,7 @@ function render({ model, el }) {
   svg.style.cssText = "background:#fff;border:2px solid #888;touch-action:none";
   el.append(svg);
   let dragged = null;
+  let ring = null; // around the knob that has the focus
 
   const add = (kind, attributes) => {
     const node = document.createElementNS(space, kind);
@@ -41,7 +42,12 @@ function render({ model, el }) {
         knob.setAttribute("tabindex", 0);
         knob.setAttribute("role", "button");
         knob.setAttribute("aria-label", `stroke ${s + 1}, ${end ? "point" : "handle"} ${i + 1}`);
-        knob.style.cursor = "grab";
+        knob.style.cssText = "cursor:grab;outline:none"; // an outline of the page's is measured in units of the picture
+        knob.addEventListener("focus", () => {
+          ring = add("circle", { cx: x, cy: y, r: 0.06, fill: "none", stroke: "#111", "stroke-width": 0.014 });
+          ring.style.pointerEvents = "none";
+        });
+        knob.addEventListener("blur", () => ring?.remove());
         knob.addEventListener("pointerdown", (event) => {
           dragged = [s, i];
           svg.setPointerCapture(event.pointerId);
