@@ -222,19 +222,21 @@ def latent_sliders(model: Coder, images: ImageSet, most: int = 10) -> Panel:
     reach = reach_of(codes[:, shown])
     known = followed(codes, images)
     titles = {k: known.get(k, "") if spread[k] > ACTIVE else "unused" for k in shown}
-    controls = {f"z{k}": slider(f"latent {k}", 0.0, -reach, reach, reach / 30) for k in shown}
+    step = reach / 30
+    controls = {f"z{k}": slider(f"latent {k}", 0.0, -reach, reach, step) for k in shown}
     picker = steps("image", 0, 0, min(PICKS, len(images)) - 1)
 
     def draw(**values: float) -> tuple[Image.Image, str]:
         start, now = codes[picker.value], codes[picker.value].clone()
-        now[shown] = torch.tensor(list(values.values()))
+        given = dict(zip(shown, values.values(), strict=True))
+        moved = [k for k in shown if abs(given[k] - float(start[k])) > 0.51 * step]  # a browser rounds to whole steps
+        now[moved] = torch.tensor([given[k] for k in moved])
         path = now.repeat(len(shown), STOPS, 1)
         for row, k in enumerate(shown):
             path[row, :, k] = torch.linspace(-reach, reach, STOPS)
         drawn = model.decode(torch.cat([now[None], path.flatten(0, 1)])).cpu()
-        moved = [k for k in shown if abs(float(now[k] - start[k])) > 1e-6]
-        given = images.images[picker.value].cpu()
-        large = [("starting image", given), (f"decoded, {len(moved)} moved" if moved else "decoded", drawn[0])]
+        image = images.images[picker.value].cpu()
+        large = [("starting image", image), (f"decoded, {len(moved)} moved" if moved else "decoded", drawn[0])]
         left = [part for title, image in large for part in (paint.text_line(title), paint.enlarged(image, BIG))]
         rows = drawn[1:].unflatten(0, (len(shown), STOPS))
         strips = [

@@ -54,6 +54,9 @@ def test_pictures_remain_when_the_kernel_is_gone(screen):
     expect(live).to_have_count(count)
     screen.save()
     expect(live).to_have_count(count)
+    for panel, still in zip(live.all(), panels(path), strict=True):
+        picture = f"data:image/png;base64,{still['image/png'].strip()}"
+        assert panel.locator("img").first.get_attribute("src") == picture, "nobody touched it, and it changed"
     screen.shut_down()
     screen.open(name)
     expect(live).to_have_count(0)

@@ -277,6 +277,20 @@ def test_it_begins_at_the_code_of_the_image_and_reset_returns_to_it():
         assert panel.png == begun
 
 
+def test_a_slider_that_the_browser_rounds_to_a_whole_step_has_not_moved():
+    """As a slider of the browser does once it is shown, before anybody touches it."""
+    model, images = four_latents()
+    panel = show.widgets.latent_sliders(model, images)
+    begun, step = panel.png, panel.controls["z2"].step
+    rounded = {name: -3 + step * round((value + 3) / step) for name, value in panel.values.items()}
+    assert list(rounded.values()) != list(panel.values.values())
+    panel.set(**rounded)
+    assert panel.png == begun
+    torch.testing.assert_close(model.seen[0], model.code(images.images)[0], rtol=0, atol=0)
+    panel.set(z2=rounded["z2"] + step)
+    assert ", with latent 2 at" in panel.words
+
+
 def test_a_row_moves_its_latent_alone_from_end_to_end_and_hidden_ones_stay():
     model, images = four_latents()
     panel = show.widgets.latent_sliders(model, images, most=2)
