@@ -5,14 +5,22 @@ from __future__ import annotations
 import html
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import anywidget
 import ipywidgets
 from PIL import Image
 
 from course_lib.show.figures import bundle
 from course_lib.show.paint import as_png
+
+
+class Names(anywidget.AnyWidget):
+    """Unseen; gives the controls beside it the names that a screen reader says, which ipywidgets leaves out."""
+
+    _esm = Path(__file__).with_name("names.js")
 
 
 class Panel:
@@ -39,8 +47,11 @@ class Panel:
         self.quiet = False
         for control in controls.values():
             control.observe(self.refresh, "value")
-        self.box = ipywidgets.VBox([*(layout or list(controls.values())), self.picture])
+        self.box = ipywidgets.VBox([*(layout or list(controls.values())), self.picture, Names()])
         self.box.add_class("course-panel")  # lets a style sheet, and our browser test, find it
+        for widget in inside(self.box):
+            if isinstance(widget, ipywidgets.DOMWidget) and widget.tooltip is None:
+                widget.tooltip = ""  # ipywidgets shows None as "null"
         self.refresh()
 
     @property
@@ -72,6 +83,13 @@ class Panel:
         view = self.box._repr_mimebundle_(**options)
         live = {kind: data for kind, data in view.items() if "widget-view" in kind}
         return {**bundle(self.png, self.words), **live}
+
+
+def inside(box: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
+    """The widget and everything it holds."""
+    yield box
+    for child in getattr(box, "children", ()):
+        yield from inside(child)
 
 
 def slider(name: str, value: float, low: float, high: float, step: float) -> ipywidgets.FloatSlider:

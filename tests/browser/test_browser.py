@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
+from playwright.sync_api import expect
 
 from course_lib.chapters import CHAPTERS
 
@@ -43,6 +44,8 @@ def test_the_widget_lives(name, screen):
         picture = panel.locator("img[alt]").first
         slider.scroll_into_view_if_needed()
         before = picture.get_attribute("src")
+        expect(panel.get_by_role("slider", name=CASES[name], exact=True).first).to_be_attached()
+        assert panel.locator("[title=null]").count() == 0, "a tooltip without words"
         slider.locator(".noUi-handle").focus()
         deadline = time.monotonic() + 60
         while picture.get_attribute("src") == before and time.monotonic() < deadline:

@@ -10,6 +10,7 @@ from course_lib import models, show
 from course_lib.cnn.training_a_cnn import Classifier
 from course_lib.data.strokes import draw
 from course_lib.errors import CourseError
+from course_lib.show.panel import inside
 from course_lib.show.training_a_cnn import example, image_of
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -59,6 +60,14 @@ def test_a_change_takes_at_most_fifty_milliseconds_of_computation(name):
 def test_one_output_holds_the_widget_and_its_still_picture(name):
     bundle = panels()[name]._repr_mimebundle_()
     assert {VIEW, "image/png", "text/html", "text/plain"} <= bundle.keys()
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_no_control_says_null_under_the_pointer(name):
+    """ipywidgets writes the tooltip None on a label as "null"."""
+    controls = [widget for widget in inside(panels()[name].box) if hasattr(widget, "description")]
+    assert len(controls) >= 4
+    assert all(widget.tooltip is not None for widget in controls)
 
 
 def test_the_convolution_explorer_shows_the_sum_of_the_products():
