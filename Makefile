@@ -2,9 +2,7 @@
 PYTHON ?= python3
 LAB_ARGS ?=
 BIN := .venv/bin
-# Read beside the learner's own settings, which stay as they are.
-SETTINGS := JUPYTER_CONFIG_PATH="lab_settings$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}"
-WITHOUT_THREADS := OMP_NUM_THREADS=1 COURSE_PROGRESS=off
+WITHOUT_THREADS := OMP_NUM_THREADS=1 GOMP_SPINCOUNT=1000 COURSE_PROGRESS=off
 PYTEST := $(WITHOUT_THREADS) $(BIN)/python -m pytest
 
 .PHONY: lab html test check notebooks clean
@@ -12,7 +10,7 @@ PYTEST := $(WITHOUT_THREADS) $(BIN)/python -m pytest
 lab: .venv/installed  ## install, check the machine, open the course
 	$(BIN)/python -m course_lib doctor
 	$(BIN)/python -m course_lib work
-	$(SETTINGS) $(BIN)/jupyter lab --ServerApp.root_dir=. $(LAB_ARGS) notebooks/00_start_here.ipynb
+	$(BIN)/python -m course_lib lab $(LAB_ARGS)
 
 html: .venv/installed  ## every notebook as a page, in build/html, with still pictures of the widgets
 	$(BIN)/python -m course_lib.authoring.html_pages

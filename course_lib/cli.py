@@ -16,7 +16,11 @@ from course_lib.errors import CourseError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; bad input is one line on stderr and exit status 2, Ctrl-C is 130."""
-    options = parser().parse_args(arguments)
+    top = parser()
+    options, rest = top.parse_known_args(arguments)
+    if rest and options.command != "lab":
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
     try:
         return options.run(options) or 0
     except CourseError as error:
@@ -100,6 +104,13 @@ def parser() -> argparse.ArgumentParser:
         "work", help="copy the exercises to work/, where you edit them; nothing of yours is overwritten"
     )
     work.set_defaults(run=run_work)
+
+    lab = commands.add_parser(
+        "lab",
+        help="open the course in JupyterLab; what else you write goes to JupyterLab",
+        usage="%(prog)s [ARGUMENTS]",
+    )
+    lab.set_defaults(run=run_lab)
     return top
 
 
@@ -220,3 +231,9 @@ def run_work(options: argparse.Namespace) -> None:
     from course_lib.learner import workspace
 
     workspace.report()
+
+
+def run_lab(options: argparse.Namespace) -> None:
+    from course_lib import lab
+
+    lab.start(options.rest)

@@ -91,6 +91,16 @@ def accelerator() -> Finding:
         return Finding("accelerator", one_line(error), False, "first mend torch", needed=False)
 
 
+def threads() -> Finding:
+    """Threads that wait may spin; beside another busy program that makes a training many times slower."""
+    from course_lib import openmp
+
+    chosen = ", ".join(f"{name}={os.environ[name]}" for name in openmp.CHOSEN if name in os.environ)
+    late = "torch was loaded before the course could set GOMP_SPINCOUNT: beside other busy programs it trains slowly"
+    remedy = "start with `python -m course_lib lab` or `make lab`, or set GOMP_SPINCOUNT=1000 before"
+    return Finding("threads", chosen if openmp.IN_TIME else late, openmp.IN_TIME, remedy, needed=False)
+
+
 def packages() -> Finding:
     missing = []
     for name in NEEDED:
@@ -211,7 +221,7 @@ def work() -> Finding:
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
-    python, torch_pair, accelerator, packages, library, memory, disk, cache, data, kernel, widgets, work,
+    python, torch_pair, accelerator, threads, packages, library, memory, disk, cache, data, kernel, widgets, work,
 )  # fmt: skip
 
 

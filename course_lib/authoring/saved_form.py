@@ -36,6 +36,6 @@ def make_still(data: dict[str, Any]) -> None:
 
 
 def before_saving(model: dict[str, Any], **_: Any) -> None:
-    """JupyterLab calls this with what it is about to write; see lab_settings/jupyter_server_config.json."""
+    """JupyterLab calls this with what it is about to write; see course_lib/lab_settings/jupyter_server_config.json."""
     if model["type"] == "notebook" and model.get("content"):
         to_saved_form(model["content"])

@@ -24,6 +24,7 @@ from course_lib.training.guards import one_more_step, own_randomness
 from course_lib.training.model import Trainable, check_shape
 from course_lib.training.progress import Bar
 from course_lib.training.run import Run
+from course_lib.training.threads import beside_others
 
 LOG_EVERY = 25  # steps between two looks at the losses: each look makes a GPU wait
 
@@ -76,8 +77,8 @@ def fit(
     model.fabric = fabric
     model.configure()
 
-    run = Run(model)
-    with locked(folder, fabric) as path, one_more_step() as stop, own_randomness(fabric.device):
+    run, alone = Run(model), own_randomness(fabric.device)
+    with beside_others(fabric.device), locked(folder, fabric) as path, one_more_step() as stop, alone:
         if path and (path / checkpoint.FILE).exists():
             resume(path, model, average, run, facts)
         rates = [(group, group["lr"]) for o in model.optimizers.values() for group in o.param_groups]

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COURSE = ("course_lib", "exercises", "lab_settings", "notebooks", "solutions")
+COURSE = ("course_lib", "exercises", "notebooks", "solutions")
 TOKEN = "course"
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (found := shutil.which(name))),

@@ -20,7 +20,7 @@ def test_from_chapter_0_to_a_solved_exercise_and_back(screen):
     assert chapter.locator(".jp-CodeCell .cm-lineWrapping").count() > 0, "long lines of code do not wrap"
 
     link.click()
-    exercise = page.locator(".jp-NotebookPanel:visible", has_text="Exercises 2")
+    exercise = page.locator(".jp-NotebookPanel:visible", has_text="2 · Convolution: exercises")
     exercise.wait_for()
     screen.wait()
     run(page, exercise.locator(".jp-CodeCell", has_text="from course_lib import").first)
