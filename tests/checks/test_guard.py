@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 from course_lib.checks import compare, guard
 from course_lib.checks.core import Exercise
-from course_lib.checks.formula import Formula, normal
+from course_lib.checks.formula import Formula, normal, with_graph
 from course_lib.checks.guard import Forbidden
 from course_lib.checks.spies import Spy, with_numbers
 from course_lib.checks.verdict import NotSolvedYet, WrongAnswer
@@ -412,9 +412,13 @@ GRADIENTS = Formula(
 )
 
 
+REMEMBERED = {}
+
+
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
+        (lambda x, scale: REMEMBERED.setdefault(x.shape, square(x, scale)), "remembers"),
         (lambda x, scale: (scale * x * x.detach(), scale * x), "cut"),
         (lambda x, scale: (2 * scale * x.square(), 2 * scale * x), "first part doubled"),
         (lambda x, scale: (2 * scale * x.square(), 5 * x), "first part doubled"),
@@ -451,6 +455,13 @@ def test_where_an_int_is_asked_nothing_else_will_do(answer, name):
 
 def test_an_int_of_numpy_is_an_int():
     Exercise("99_test", "count", COUNT, Forbidden())(lambda x, scale: np.int64(len(x)))
+
+
+def test_a_float_where_gradients_count_has_lost_its_graph():
+    scaled = Formula(lambda x, scale: scale * x.sum(), cases, {}, leaves=("x",), read=with_graph)
+    with pytest.raises(WrongAnswer) as caught:
+        Exercise("99_test", "scaled", scaled, Forbidden())(lambda x, scale: (scale * x.sum()).item())
+    assert caught.value.name == "no gradient"
 
 
 SIGNED = Formula(
