@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from course_lib.checks.formula import normal
-from course_lib.checks.verdict import WrongAnswer
+from course_lib.checks.verdict import WrongAnswer, told
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,44 @@ def with_numbers(network: nn.Module, generator: torch.Generator) -> nn.Module:
                 numbers = normal(generator, *tensor.shape)
                 tensor.copy_(1 + numbers.abs() if name.endswith("running_var") else numbers)
     return network
+
+
+def note_learning(network: nn.Module, optimizer: torch.optim.Optimizer, events: list[str], name: str = "") -> None:
+    """From now on `events` gets "gradient" when one is computed for a weight of the network, "frozen" when it is
+    computed in vain because the weight was frozen after the forward pass, and "step"; each with `name` before it.
+    """
+    for weights in network.parameters():
+        weights.register_hook(
+            lambda _, weights=weights: events.append(name + ("gradient" if weights.requires_grad else "frozen"))
+        )
+    optimizer.register_step_post_hook(lambda *_: events.append(name + "step"))
+
+
+@contextmanager
+def explained(complaints: dict[str, tuple[str, str]]) -> Iterator[None]:
+    """Torch's own errors, by a piece of their text, as the mistake they come from: its name and what to say."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        for text, mistake in complaints.items():
+            if text in told(error):
+                raise WrongAnswer(*mistake) from None
+        raise
+
+
+def one_loss(value: Any) -> Tensor:
+    """What a training step returned for a loss: a float, or a tensor without axes and without a graph."""
+    if isinstance(value, Tensor) and value.requires_grad:
+        raise WrongAnswer(
+            "keeps the graph",
+            "a loss that you return still holds its whole graph, and a list of them fills the memory: "
+            "return loss.item() or loss.detach()",
+        )
+    if not isinstance(value, float | Tensor):
+        raise WrongAnswer("type", f"a loss that you return is a {type(value).__name__}, expected a float")
+    if isinstance(value, Tensor) and value.ndim:
+        raise WrongAnswer("shape", f"a loss that you return has shape {list(value.shape)}, expected one number")
+    return torch.as_tensor(value, dtype=torch.float64)
 
 
 class Traces:

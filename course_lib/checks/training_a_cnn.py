@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import torch
+import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import nms
 
-from course_lib.checks.core import WrongAnswer, compare, exercise, untouched, withheld
+from course_lib.checks.compare import TOLERANCE, compare, explain, same
+from course_lib.checks.core import exercise
+from course_lib.checks.formula import SEEDS, Case, Formula, Sight, normal, with_graph
+from course_lib.checks.guard import Forbidden
+from course_lib.checks.spies import Spy, explained, note_learning, one_loss, with_numbers
+from course_lib.checks.verdict import WrongAnswer
 
 CHAPTER = "04_training_a_cnn"
 
@@ -17,170 +25,212 @@ CHAPTER = "04_training_a_cnn"
 # Exercise 1: cross_entropy
 # ---------------------------------------------------------------------------------------------------------------------
 
-torch_cross_entropy = F.cross_entropy  # the reference, while the learner's code cannot call it
-LOGITS = [(6, 4, 1.0, 0.0), (5, 9, 3.0, 2.0), (1, 3, 1.0, 0.0), (7, 7, 1.0, -1.0)]  # images, classes, spread, mean
+READY_MADE_LOSS = Forbidden(
+    "your code calls torch's own cross-entropy: write it out, from logits, exp and log",
+    operations=("nll_loss*",),
+    functions=(F.cross_entropy, F.nll_loss, F.multi_margin_loss),
+)
+
+UNSTABLE = (
+    "with logits of 1000 or -1000 your loss is infinite or NaN: subtract each row's largest logit before exp, and take "
+    "log(sum of exp) instead of the logarithm of a quotient"
+)
+SMALL = -298.0  # a logit 300 below the largest of its row
 
 
-@exercise(CHAPTER)
-def cross_entropy(answer: Callable) -> None:
-    """answer(logits [N, K], labels [N]) -> the mean cross-entropy in nats, a tensor without axes."""
-    generator = torch.Generator().manual_seed(4)
-    with withheld(
-        "your code calls torch's own cross-entropy: write it out, from logits, exp and log",
-        "torch.nn.functional.cross_entropy",
-        "torch.nn.functional.nll_loss",
-    ):
-        for count, classes, spread, mean in LOGITS:
-            logits = spread * torch.randn(count, classes, generator=generator, dtype=torch.float64) + mean
-            labels = torch.randint(classes, (count,), generator=generator)
-            before, labels_before = logits.clone(), labels.clone()
-            got = answer(logits, labels)
-            untouched(before, logits, "logits")
-            untouched(labels_before, labels, "labels")
-            compare(got, torch_cross_entropy(logits, labels), "your loss", entropy_mistakes(logits, labels))
-        survives(answer, generator)
-        gradient(answer, generator)
+def labelled(generator: torch.Generator) -> Iterator[Case]:
+    """One chance of e^-300, ordinary logits, then logits far from zero to both sides, and a thousand apart."""
+
+    def case(logits: Tensor) -> Case:
+        labels = torch.randint(logits.shape[1], (len(logits),), generator=generator)
+        return {"logits": logits, "labels": labels}
+
+    yield {"logits": torch.tensor([[2.0, SMALL], [-5.0, 1.0]], dtype=torch.float64), "labels": torch.tensor([1, 1])}
+    for count, classes, spread, mean in ((6, 4, 1, 0), (5, 9, 3, 2), (1, 3, 1, 0), (7, 7, 1, -1)):
+        yield case(spread * normal(generator, count, classes) + mean)
+    for count, centre in ((4, 1000), (3, -1000)):
+        yield case(normal(generator, count, 5) + centre)
+    yield case(normal(generator, 2, 3) + torch.tensor([[1000.0], [0.0]]))
+    yield {"logits": torch.tensor([[1000.0, 0.0]], dtype=torch.float64), "labels": torch.tensor([1])}
 
 
-def survives(answer: Callable, generator: torch.Generator) -> None:
-    """Logits of a thousand, to both sides."""
-    for centre in (1000.0, -1000.0):
-        logits = torch.randn(4, 5, generator=generator) + centre
-        got = answer(logits, torch.tensor([0, 4, 2, 1]))
-        if not isinstance(got, Tensor) or not got.isfinite().all():
-            raise WrongAnswer(
-                "not stable",
-                f"with logits near {centre:.0f} your loss is {float(got):.3g}: exp leaves the range of numbers, "
-                "so subtract each row's largest logit first",
-            )
-        compare(got, torch_cross_entropy(logits, torch.tensor([0, 4, 2, 1])), "with large logits your loss", {}, 1e-3)
-    logits, labels = torch.tensor([[1000.0, 999.0], [0.0, 1.0]]), torch.tensor([0, 1])
-    got = answer(logits, labels)
-    if not got.isfinite().all():
-        raise WrongAnswer(
-            "one maximum for all",
-            f"with one row near 1000 and one near 0 your loss is {float(got):.3g}: subtract each row's own largest "
-            "logit, not the largest of the whole batch",
-        )
-    logits, labels = torch.tensor([[1000.0, 0.0], [0.0, 200.0]]), torch.tensor([1, 1])
-    got = answer(logits, labels)
-    if not torch.allclose(got.float(), torch.tensor(500.0), rtol=1e-4):
-        raise WrongAnswer(
-            "log of zero",
-            f"for logits 1000 and 0 the wrong class should cost 1000, mean 500, but you return {float(got):.4g}: a "
-            "probability rounds to 0 before its logarithm; take log(sum of exp) minus the right logit",
-        )
+def of_label(values: Tensor, y: Tensor) -> Tensor:
+    return values[torch.arange(len(y)), y]
 
 
-def gradient(answer: Callable, generator: torch.Generator) -> None:
-    leaf = torch.randn(4, 6, generator=generator, dtype=torch.float64).requires_grad_()
-    labels = torch.tensor([5, 0, 3, 3])
-    got = answer(leaf, labels)
-    if not got.requires_grad:
-        raise WrongAnswer(
-            "no gradient", "right number, but no gradient gets through: leave out .item(), .detach(), no_grad"
-        )
-    wanted = (leaf.detach().softmax(dim=1) - F.one_hot(labels, 6)) / 4
-    (found,) = torch.autograd.grad(got, leaf)
-    compare(found, wanted, "the gradient of your loss", {})
+def onehot(z: Tensor, y: Tensor) -> Tensor:
+    return F.one_hot(y, z.shape[1]).to(z)
 
 
-def entropy_mistakes(logits: Tensor, labels: Tensor) -> dict[str, tuple[Tensor, str]]:
-    """What each misconception would give."""
-    each = torch_cross_entropy(logits, labels, reduction="none")
-    chances = logits.softmax(dim=1)
-    rows = torch.arange(len(labels))
-    chosen = chances[rows, labels]
-    onehot = F.one_hot(labels, logits.shape[1]).to(logits)
-    return {
-        "sum": (each.sum(), "you added the losses of the images up: take their mean"),
-        "not averaged": (each, "you return one loss per image: take the mean over the batch"),
-        "mean over classes too": (
-            each.mean() / logits.shape[1],
-            "you averaged over all N x K entries, zeros included: only one entry per image counts, so divide by N",
-        ),
-        "wrong sign": (
-            -each.mean(),
-            "the sign is wrong: the loss is MINUS the logarithm of a probability, so never negative",
-        ),
-        "softmax twice": (
-            torch_cross_entropy(chances, labels),
-            "you applied softmax twice: the logits go into log(sum of exp) as they are",
-        ),
-        "softmax over the batch": (
-            -logits.log_softmax(dim=0)[rows, labels].mean(),
-            "your softmax runs over the images: each image's K probabilities add up to one, so use dim=1",
-        ),
-        "base 2": (
-            each.mean() / torch.tensor(2.0).double().log(),
-            "you used the logarithm to base 2: use the natural one, torch.log",
-        ),
-        "base 10": (
-            each.mean() / torch.tensor(10.0).double().log(),
-            "you used the logarithm to base 10: use the natural one, torch.log",
-        ),
-        "no logarithm": (-chosen.mean(), "you took minus the probability itself: take minus its logarithm"),
-        "one minus": ((1 - chosen).mean(), "you computed 1 - probability: take minus its logarithm"),
-        "log of the mean": (
-            -chosen.mean().log(),
-            "you took the logarithm of the mean probability: first the logarithm of each, then the mean",
-        ),
-        "only the right logit": (
-            -logits[rows, labels].mean(),
-            "you left out log(sum of exp): the loss is that, minus the right logit",
-        ),
-        "only the log-sum": (
-            logits.logsumexp(dim=1).mean(),
-            "you left out the right logit: the loss is log(sum of exp) minus it",
-        ),
-        "all classes": (
-            -logits.log_softmax(dim=1).sum(dim=1).mean(),
-            "you summed over all classes: only the right class of each image counts",
-        ),
-        "yes-or-no loss": (
-            F.binary_cross_entropy_with_logits(logits, onehot),
-            "you computed K separate yes-or-no losses with sigmoids: the classes share one softmax",
-        ),
-        "squared error": (
-            F.mse_loss(chances, onehot),
-            "you computed a squared error: take minus the logarithm of the right probability",
-        ),
-        "the answer, not the label": (
-            -chances.amax(dim=1).log().mean(),
-            "you took the largest probability: take that of the right class, labels says which",
-        ),
-    }
+def costs(z: Tensor, y: Tensor) -> Tensor:
+    return z.logsumexp(dim=1) - of_label(z, y)
+
+
+def entropy(z: Tensor, y: Tensor) -> Tensor:
+    return costs(z, y).mean()
+
+
+def by_exp(z: Tensor, y: Tensor, in_sum: Tensor | int, in_right: Tensor | int) -> Tensor:
+    """log(sum of exp) minus the right logit, with something subtracted from the logits in each of the two."""
+    return ((z - in_sum).exp().sum(dim=1).log() - of_label(z - in_right, y)).mean()
+
+
+def infinite(case: Case, got: Sight, right: Sight) -> bool:
+    """A single number that is infinite or NaN, where none should be."""
+    return isinstance(got.value, Tensor) and got.value.numel() == 1 and not bool(got.value.isfinite())
+
+
+def cut_off(case: Case, got: Sight, right: Sight) -> bool:
+    """Finite, but wrong for the first time far from zero, or a chance of e^-300 that costs less than e^-90 would."""
+    if not isinstance(got.value, Tensor) or got.value.numel() != 1:
+        return False
+    got, right = float(got.value.detach()), float(right.value.detach())
+    return 0 <= got < 0.3 * right if SMALL in case["logits"] else case["logits"].abs().max() > 900
+
+
+cross_entropy = exercise(CHAPTER, "cross_entropy", READY_MADE_LOSS)(
+    Formula(
+        entropy,
+        labelled,
+        leaves=("logits",),
+        what="your loss",
+        read=with_graph,
+        wrong={
+            "not stable": (lambda z, y: by_exp(z, y, 0, 0), UNSTABLE),
+            "one maximum for all": (
+                lambda z, y: by_exp(z, y, z.max(), z.max()),
+                "with one row near 1000 and one near 0 your loss is infinite: subtract each row's own largest logit, "
+                "not the largest of the whole batch",
+            ),
+            "log of zero": (
+                lambda z, y: -of_label(z.softmax(dim=1), y).log().mean(),
+                "for logits 1000 and 0 the second class should cost 1000, but your loss is infinite: a probability "
+                "rounds to 0 before its logarithm; take log(sum of exp) minus the right logit",
+            ),
+            "maximum subtracted in the sum only": (
+                lambda z, y: by_exp(z, y, z.amax(dim=1, keepdim=True), 0),
+                "you subtract the largest logit inside the sum of exp only: subtract it from the right logit, too",
+            ),
+            "maximum subtracted from the right logit only": (
+                lambda z, y: by_exp(z, y, 0, z.amax(dim=1, keepdim=True)),
+                "you subtract the largest logit from the right one only: subtract it inside the sum of exp, too",
+            ),
+            "sum": (lambda z, y: costs(z, y).sum(), "you added the losses of the images up: take their mean"),
+            "not averaged": (costs, "you return one loss per image: take the mean over the batch"),
+            "mean over classes too": (
+                lambda z, y: entropy(z, y) / z.shape[1],
+                "you averaged over all N x K entries, zeros included: only one entry per image counts, so divide by N",
+            ),
+            "wrong sign": (
+                lambda z, y: -entropy(z, y),
+                "the sign is wrong: the loss is MINUS the logarithm of a probability, so never negative",
+            ),
+            "softmax twice": (
+                lambda z, y: entropy(z.softmax(dim=1), y),
+                "you applied softmax twice: the logits go into log(sum of exp) as they are",
+            ),
+            "softmax over the batch": (
+                lambda z, y: -of_label(z.log_softmax(dim=0), y).mean(),
+                "your softmax runs over the images: each image's K probabilities add up to one, so use dim=1",
+            ),
+            "base 2": (
+                lambda z, y: entropy(z, y) / math.log(2),
+                "you used the logarithm to base 2: use the natural one, torch.log",
+            ),
+            "base 10": (
+                lambda z, y: entropy(z, y) / math.log(10),
+                "you used the logarithm to base 10: use the natural one, torch.log",
+            ),
+            "no logarithm": (
+                lambda z, y: -of_label(z.softmax(dim=1), y).mean(),
+                "you took minus the probability itself: take minus its logarithm",
+            ),
+            "one minus": (
+                lambda z, y: (1 - of_label(z.softmax(dim=1), y)).mean(),
+                "you computed 1 - probability: take minus its logarithm",
+            ),
+            "log of the mean": (
+                lambda z, y: -of_label(z.softmax(dim=1), y).mean().log(),
+                "you took the logarithm of the mean probability: first the logarithm of each, then the mean",
+            ),
+            "only the right logit": (
+                lambda z, y: -of_label(z, y).mean(),
+                "you left out log(sum of exp): the loss is that, minus the right logit",
+            ),
+            "only the log-sum": (
+                lambda z, y: z.logsumexp(dim=1).mean(),
+                "you left out the right logit: the loss is log(sum of exp) minus it",
+            ),
+            "all classes": (
+                lambda z, y: -z.log_softmax(dim=1).sum(dim=1).mean(),
+                "you summed over all classes: only the right class of each image counts",
+            ),
+            "yes-or-no loss": (
+                lambda z, y: F.binary_cross_entropy_with_logits(z, onehot(z, y)),
+                "you computed K separate yes-or-no losses with sigmoids: the classes share one softmax",
+            ),
+            "squared error": (
+                lambda z, y: F.mse_loss(z.softmax(dim=1), onehot(z, y)),
+                "you computed a squared error: take minus the logarithm of the right probability",
+            ),
+            "the answer, not the label": (
+                lambda z, y: -z.log_softmax(dim=1).amax(dim=1).mean(),
+                "you took the largest probability: take that of the right class, labels says which",
+            ),
+        },
+        signs={
+            "not stable": (infinite, UNSTABLE),
+            "clamped": (
+                cut_off,
+                "far from zero your loss is cut off: a logit or a probability is clamped, or something is added before "
+                "a logarithm; log(sum of exp) minus the right logit needs neither, once each row's largest logit is "
+                "subtracted",
+            ),
+        },
+    )
+)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Exercise 2: train_step
 # ---------------------------------------------------------------------------------------------------------------------
 
-CALLS = 3
+BATCHES = ((6, 1), (6, 1), (1, 1), (6, 1000))  # the images of each call, and the size of their numbers
+
+Step = Callable[[nn.Module, torch.optim.Optimizer, Tensor, Tensor], Any]
 
 
-class Watched(nn.Module):
-    """A small network that notes how it was called."""
+class Rehearsal:
+    """Some calls of a step from one start, and everything that can be seen of them."""
 
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(24, 7), nn.Tanh(), nn.Linear(7, 5)).double()
-        self.modes: list[bool] = []
+    def __init__(self, step: Step, seed: int):
+        generator = torch.Generator().manual_seed(seed)
+        with torch.random.fork_rng(devices=[]):
+            layers = nn.Flatten(), nn.Linear(24, 7), nn.Sequential(nn.ReLU(), nn.Linear(7, 5))  # modes in every depth
+            self.model = with_numbers(Spy(*layers), generator)
+        for weights in self.model.parameters():  # gradients of a batch before
+            weights.grad = normal(generator, *weights.shape)
+        optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1, momentum=0.5)
+        self.events: list[str] = []
+        note_learning(self.model, optimizer, self.events)
+        self.images: list[Tensor] = []
+        self.calls: list[list] = []
+        self.returned: list[Any] = []
+        self.steps: list[int] = []
+        self.weights = [flat(self.model)]
+        for count, size in BATCHES:
+            self.images.append(size * normal(generator, count, 2, 3, 4))
+            labels = torch.randint(5, (count,), generator=generator)
+            self.model.eval()
+            before, forwards = self.events.count("step"), len(self.model.calls)
+            self.returned.append(step(self.model, optimizer, self.images[-1].clone(), labels))
+            self.steps.append(self.events.count("step") - before)
+            self.calls.append(self.model.calls[forwards:])
+            self.weights.append(flat(self.model))
 
-    def forward(self, images: Tensor) -> Tensor:
-        self.modes.append(self.training)
-        return self.layers(images)
 
-
-Step = Callable[[nn.Module, torch.optim.Optimizer, Tensor, Tensor], object]
-
-
-def right_step(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> Tensor:
-    optimizer.zero_grad()
-    loss = F.cross_entropy(model(images), labels)
-    loss.backward()
-    optimizer.step()
-    return loss.detach()
+def flat(model: nn.Module) -> Tensor:
+    return torch.cat([weights.detach().flatten() for weights in model.parameters()])
 
 
 def descent(change: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy, order: str = "zlbs") -> Step:
@@ -201,11 +251,15 @@ def descent(change: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy, order:
     return step
 
 
-BEFORE_BACKWARD = "you step before backward, when this batch has no gradient yet: backward first, then step"
 STEP_MISTAKES: dict[str, tuple[Step, str]] = {
     "zero_grad missing": (
         descent(order="lbs"),
         "gradients of earlier batches pile up: call optimizer.zero_grad() before backward",
+    ),
+    "zero_grad only after the step": (
+        descent(order="lbsz"),
+        "the first step uses gradients that were there before your function was called: call optimizer.zero_grad() "
+        "before backward, not at the end",
     ),
     "one batch late": (
         descent(order="szlb"),
@@ -216,259 +270,306 @@ STEP_MISTAKES: dict[str, tuple[Step, str]] = {
         "you put a softmax before the cross-entropy, which has its own: pass the logits as they are",
     ),
     "sum": (
-        descent(lambda z, y: F.cross_entropy(z, y, reduction="sum")),
+        descent(partial(F.cross_entropy, reduction="sum")),
         "you used the sum over the batch: the loss is the mean, else the step grows with the batch",
     ),
-    "uphill": (
-        descent(lambda z, y: -F.cross_entropy(z, y)),
-        "your weights go uphill: the loss has the wrong sign",
-    ),
+    "uphill": (descent(lambda z, y: -F.cross_entropy(z, y)), "your weights go uphill: the loss has the wrong sign"),
     "softmax over the batch": (
         descent(lambda z, y: F.nll_loss(z.log_softmax(dim=0), y)),
         "your softmax runs over the images: it belongs over the classes, dim=1; F.cross_entropy does that",
+    ),
+    "log of softmax": (
+        descent(lambda z, y: F.nll_loss(z.softmax(dim=1).log(), y)),
+        "with large logits a probability rounds to 0 and its logarithm is infinite: pass the logits as they are to "
+        "F.cross_entropy, which takes no such detour",
     ),
     "squared error": (
         descent(lambda z, y: F.mse_loss(z.softmax(dim=1), F.one_hot(y, z.shape[1]).to(z))),
         "you minimised a squared error: use F.cross_entropy(logits, labels)",
     ),
 }
-
-
-def rehearse(step: Step) -> tuple[list[object], nn.Module, list[int]]:
-    """Three steps from one start, on three batches: what was returned, the model, the optimizer steps of each call."""
-    generator = torch.Generator().manual_seed(7)
-    with torch.random.fork_rng(devices=[]):  # the learner's random numbers stay as they are
-        model = Watched()
-    with torch.no_grad():
-        for weights in model.parameters():
-            weights.copy_(torch.randn(weights.shape, generator=generator, dtype=torch.float64) / 3)
-    model.eval()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.5)
-    counts: list[int] = []
-    optimizer.register_step_post_hook(lambda *_: counts.__setitem__(-1, counts[-1] + 1))
-    returned = []
-    for _ in range(CALLS):
-        images = torch.randn(6, 2, 3, 4, generator=generator, dtype=torch.float64)
-        labels = torch.randint(5, (6,), generator=generator)
-        counts.append(0)
-        returned.append(step(model, optimizer, images, labels))
-    return returned, model, counts
-
-
-def flat(model: nn.Module) -> Tensor:
-    return torch.cat([weights.detach().flatten() for weights in model.parameters()])
+NO_WAY_BACK = (
+    "no gradient",
+    "backward finds no way back to the weights: no torch.no_grad around the forward pass, and no argmax, .detach() or "
+    ".item() between the logits and the loss",
+)
+TOO_EARLY = (
+    "step before backward",
+    "you step before backward, when this batch has no gradient yet: backward first, then step",
+)
+COMPLAINTS = {  # what torch says -> the mistake
+    "does not require grad": NO_WAY_BACK,
+    "modified by an inplace operation": TOO_EARLY,  # the weights changed between forward and backward
+    "not implemented for 'Long'": (
+        "arguments swapped",
+        "the loss got the labels in place of the logits: F.cross_entropy(logits, labels)",
+    ),
+}
 
 
 @exercise(CHAPTER)
 def train_step(answer: Callable) -> None:
     """answer(model, optimizer, images, labels) -> the loss, after one update of the model."""
-    try:
-        with torch.enable_grad():
-            returned, model, counts = rehearse(answer)
-    except RuntimeError as error:
-        if "does not require grad" in str(error):
-            raise WrongAnswer(
-                "no gradient",
-                "backward finds no way back to the weights: no torch.no_grad around the forward pass, and no argmax, "
-                ".detach() or .item() between the logits and the loss",
-            ) from None
-        if "modified by an inplace operation" in str(error):  # the weights changed between forward and backward
-            raise WrongAnswer("step before backward", BEFORE_BACKWARD) from None
-        raise
-    losses, reference, _ = rehearse(right_step)
-    start = flat(rehearse(lambda *_: None)[1])
-    got, wanted = flat(model), flat(reference)
-    if not model.modes:
-        raise WrongAnswer("no forward", "the model was never called: logits = model(images)")
-    if set(counts) == {0}:
-        raise WrongAnswer("no step", "the optimizer took no step: the update is optimizer.step()")
-    if max(counts) > 1:
+    for seed in SEEDS:
+        with torch.enable_grad(), explained(COMPLAINTS):
+            seen = Rehearsal(answer, seed)
+        right = Rehearsal(descent(), seed)
+        check_calls(seen)
+        check_order(seen)
+        if not same(seen.weights, right.weights, TOLERANCE):
+            mistakes = {name: (Rehearsal(step, seed).weights, words) for name, (step, words) in STEP_MISTAKES.items()}
+            compare(seen.weights, right.weights, "the weights after each call", mistakes, TOLERANCE)
+        check_modes(seen)
+        check_returned(seen, torch.stack(right.returned))
+
+
+def check_calls(seen: Rehearsal) -> None:
+    """The model is called on the images as they are, and its optimizer steps once."""
+    if not all(seen.calls):
+        raise WrongAnswer("no forward", "the model you were given was not called: logits = model(images)")
+    if 0 in seen.steps:
+        raise WrongAnswer("no step", "the optimizer you were given took no step: the update is optimizer.step()")
+    if max(seen.steps) > 1:
         raise WrongAnswer("two steps", "the optimizer took more than one step per call: one batch, one step")
-    if torch.equal(got, start):
-        stale = any(weights.grad is not None and bool(weights.grad.any()) for weights in model.parameters())
-        if stale:
-            raise WrongAnswer("step before backward", BEFORE_BACKWARD)
+    for images, calls in zip(seen.images, seen.calls, strict=True):
+        if any(not torch.equal(call.inputs[0], images) for call in calls):
+            raise WrongAnswer("images changed", "the model did not get the images as they are: logits = model(images)")
+
+
+def check_order(seen: Rehearsal) -> None:
+    """Whether anything moved, and if not, why."""
+    if any(not torch.equal(weights, seen.weights[0]) for weights in seen.weights):
+        return
+    if "gradient" not in seen.events:
+        raise WrongAnswer(*NO_WAY_BACK)
+    if seen.events.index("step") < seen.events.index("gradient"):
+        raise WrongAnswer(*TOO_EARLY)
+    raise WrongAnswer(
+        "zero_grad before step",
+        "nothing moved: no gradient was left when the optimizer stepped. The order is zero_grad, backward, step",
+    )
+
+
+def check_modes(seen: Rehearsal) -> None:
+    modes = [calls[0].modes for calls in seen.calls]
+    if any(any(each) and not all(each) for each in modes):
         raise WrongAnswer(
-            "zero_grad before step",
-            "nothing moved: no gradient was left when the optimizer stepped. The order is zero_grad, backward, step",
+            "submodules in eval mode",
+            "a part of the model was still in eval mode: model.train() sets the mode of all parts, "
+            "model.training = True does not",
         )
-    mistakes = {name: (flat(rehearse(step)[1]), message) for name, (step, message) in STEP_MISTAKES.items()}
-    compare(got, wanted, "the weights after three steps", mistakes, 1e-9)
-    if not model.modes[0]:
+    if not all(all(each) for each in modes):
         raise WrongAnswer(
             "eval mode", "the forward pass ran in eval mode, where dropout is off: call model.train() first"
         )
-    check_returned(returned, torch.stack(losses), model)
 
 
-def check_returned(returned: list[object], wanted: Tensor, model: nn.Module) -> None:
-    if any(value is None for value in returned):
+def check_returned(seen: Rehearsal, wanted: Tensor) -> None:
+    if any(value is None for value in seen.returned):
         raise WrongAnswer("nothing returned", "the weights are right, but you return nothing: return the loss")
-    if any(isinstance(value, Tensor) and value.requires_grad for value in returned):
-        raise WrongAnswer(
-            "keeps the graph",
-            "the loss you return still holds its whole graph, and a list of them fills the memory: "
-            "return loss.item() or loss.detach()",
-        )
-    if not all(isinstance(value, float | Tensor) for value in returned):
-        raise WrongAnswer(
-            "type", f"you return a {type(returned[0]).__name__}, expected a float or a tensor without axes"
-        )
-    if any(isinstance(value, Tensor) and value.ndim for value in returned):
-        raise WrongAnswer("shape", f"the loss you return has shape {list(returned[0].shape)}, expected one number")
-    got = torch.tensor([float(value) for value in returned], dtype=torch.float64)
-    if len(model.modes) > CALLS:
+    losses = [one_loss(value) for value in seen.returned]
+    if any(len(calls) > 1 for calls in seen.calls):
         raise WrongAnswer(
             "two forward passes",
             "you call the model more than once: return the loss of the forward pass you trained on",
         )
-    compare(got, wanted, "the list of three losses", {}, 1e-6)
+    compare(torch.stack(losses), wanted, "the list of losses that you return", {}, TOLERANCE)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Exercise 3: non_max_suppression
 # ---------------------------------------------------------------------------------------------------------------------
 
-
-@exercise(CHAPTER)
-def non_max_suppression(answer: Callable) -> None:
-    """answer(boxes [M, 4], scores [M], threshold) -> the indices kept, int64 [K], the most certain first."""
-    for boxes, scores, threshold in suppressions():
-        before, scores_before = boxes.clone(), scores.clone()
-        got = answer(boxes, scores, threshold)
-        untouched(before, boxes, "boxes")
-        untouched(scores_before, scores, "scores")
-        wanted = nms(boxes, scores, threshold)
-        if not isinstance(got, Tensor):
-            raise WrongAnswer("type", f"your result is a {type(got).__name__}, expected a tensor of indices, int64 [K]")
-        if got.dtype == torch.bool:
-            raise WrongAnswer("mask", "you return a mask: return the indices of the kept boxes, the most certain first")
-        if got.ndim == 2 and got.shape[1:] == (4,):
-            raise WrongAnswer("boxes", "you return the boxes themselves: return their indices")
-        if got.dtype != torch.int64:
-            raise WrongAnswer("dtype", f"your indices are {got.dtype}, expected int64")
-        compare(got, wanted, "the list of kept indices", suppression_mistakes(boxes, scores, threshold))
+READY_MADE_SUPPRESSION = Forbidden(
+    "your code calls torchvision's own suppression: write the loop out (box_iou is allowed)",
+    operations=("nms", "*_nms"),
+    functions=(torchvision.ops.nms, torchvision.ops.batched_nms),
+)
 
 
-def suppressions() -> list[tuple[Tensor, Tensor, float]]:
-    generator = torch.Generator().manual_seed(11)
-    cases = []
-    for count, threshold in ((25, 0.3), (25, 0.5), (12, 0.1), (40, 0.2)):
-        corner = torch.rand(count, 2, generator=generator, dtype=torch.float64) * torch.tensor([50, 30])
+def heaps(generator: torch.Generator) -> Iterator[Case]:
+    """Random boxes of ordinary size, very small ones and ones very far out, then the edges of the rule."""
+
+    def case(boxes: list | Tensor, threshold: float) -> Case:
+        scores = torch.rand(len(boxes), generator=generator, dtype=torch.float64)
+        return {"boxes": torch.as_tensor(boxes, dtype=torch.float64), "scores": scores, "threshold": threshold}
+
+    for count, threshold, size, away in (
+        *((24, 0.3, 1, 0), (8, 0.5, 1, 0), (8, 0.1, 1, 0), (1, 0.5, 1, 0)),
+        *((8, 0.3, 1e-6, 0), (8, 0.3, 1, 1e8)),
+    ):
+        corner = torch.rand(count, 2, generator=generator, dtype=torch.float64) * torch.tensor([60, 30])
         side = torch.rand(count, 2, generator=generator, dtype=torch.float64) * torch.tensor([20, 30]) + 6
-        scores = torch.rand(count, generator=generator, dtype=torch.float64)
-        cases.append((torch.cat([corner, corner + side], dim=1), scores, threshold))
-    chain = [[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10], [30, 40, 36, 46]]  # 1 overlaps 0 and 2; those two hardly
-    cases.append((torch.tensor(chain).double(), torch.tensor([0.9, 0.8, 0.7, 0.95]).double(), 0.4))
-    halves = [[0, 0, 8, 8], [0, 0, 8, 4], [20, 20, 24, 28]]  # IoU of the first two: exactly 1/2
-    cases.append((torch.tensor(halves).double(), torch.tensor([0.5, 0.4, 0.9]).double(), 0.5))
-    cases.append((torch.zeros(0, 4).double(), torch.zeros(0).double(), 0.5))
-    return cases
+        yield case(size * torch.cat([corner, corner + side], dim=1) + away, threshold)
+    chain = case([[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10], [30, 40, 36, 46]], 0.4)
+    yield chain | {"scores": torch.tensor([0.9, 0.8, 0.7, 0.95]).double()}  # 1 overlaps 0 and 2; those two hardly
+    yield case([[0, 0, 8, 8], [0, 0, 8, 4], [20, 20, 24, 28]], 0.5)  # IoU of the first two: exactly 1/2
+    for threshold in (0.0, 0.5):  # one box twice, and one that touches it
+        yield case([[1, 2, 3, 4], [1, 2, 3, 4], [3, 2, 5, 4]], threshold)
 
 
-def overlaps(boxes: Tensor, clamp: bool = True, union: str = "right", pixel: float = 0.0) -> Tensor:
+def overlaps(boxes: Tensor, *, clamped: bool = True, union: str = "right", more: float = 0, pixel: float = 0) -> Tensor:
     """[M, M]: the IoU of all pairs; the options are what the mistakes change."""
-    side = (
-        torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    ) + pixel
-    side = side.clamp(min=0) if clamp else side
-    both = side.prod(dim=-1)
+    corner = torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    side = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - corner + pixel
+    both = (side.clamp(min=0) if clamped else side).prod(dim=-1)
     area = (boxes[:, 2:] - boxes[:, :2] + pixel).prod(dim=1)
     one, other = area[:, None], area[None]
-    total = {
-        "right": one + other - both,
-        "twice": one + other,
-        "smaller": torch.minimum(one, other),
-        "own": one.expand_as(both),
-    }
-    return both / total[union]
+    unions = {"right": one + other - both, "twice": one + other, "smaller": torch.minimum(one, other)}
+    return both / (unions[union] + more)
+
+
+def descending(scores: Tensor) -> Tensor:
+    return scores.argsort(descending=True)
 
 
 def suppress(
     boxes: Tensor,
-    iou: Tensor,
+    scores: Tensor,
     threshold: float,
-    order: Tensor,
-    equal: bool = False,
-    dead_too: bool = False,
-    once: bool = False,
+    *,
+    iou: Callable[[Tensor], Tensor] = overlaps,
+    order: Callable[[Tensor], Tensor] = descending,
+    drops: Callable[[Tensor, float], Tensor] = torch.gt,
+    against: str = "kept",
+    finish: Callable[[Tensor, Tensor, Tensor], Tensor] = lambda kept, boxes, scores: kept,
 ) -> Tensor:
-    """Greedy suppression in a given order."""
-    kept: list[int] = []
-    seen: list[int] = []
-    for i in order.tolist():
-        against = seen if dead_too else kept[-1:] if once else kept
-        ious = iou[against, i]
-        if not bool((ious >= threshold if equal else ious > threshold).any()):
-            kept.append(i)
-        seen.append(i)
-    return torch.tensor(kept, dtype=torch.int64)
+    """Greedy suppression; the options are what the mistakes change."""
+    table = iou(boxes)
+    lists: dict[str, list[int]] = {"kept": [], "seen": [], "last": []}
+    for i in order(scores).tolist():
+        if not drops(table[lists[against], i], threshold).any():
+            lists["kept"].append(i)
+            lists["last"] = [i]
+        lists["seen"].append(i)
+    return finish(torch.tensor(lists["kept"], dtype=torch.int64), boxes, scores)
 
 
-def suppression_mistakes(boxes: Tensor, scores: Tensor, threshold: float) -> dict[str, tuple[Tensor, str]]:
-    """What each misconception would give."""
-    iou, order = overlaps(boxes), scores.argsort(descending=True)
-    given = torch.arange(len(boxes))
-    right = suppress(boxes, iou, threshold, order)
-    places = order.argsort()  # index -> position in the sorted order
+def but(**change: Any) -> Callable:
+    return partial(suppress, **change)
 
-    def with_iou(changed: Tensor) -> Tensor:
-        return suppress(boxes, changed, threshold, order)
 
-    def swapped() -> Tensor:  # x1, x2, y1, y2 by mistake
-        return overlaps(boxes[:, [0, 2, 1, 3]])
+def measured(**change: Any) -> Callable:
+    return but(iou=partial(overlaps, **change))
 
-    return {
-        "suppresses at equality": (
-            suppress(boxes, iou, threshold, order, equal=True),
-            "a box whose IoU equals the threshold is dropped: only IoU > threshold drops it",
-        ),
-        "not sorted": (
-            suppress(boxes, iou, threshold, given),
-            "you took the boxes in the order given: begin with the most certain one, so sort by score first",
-        ),
-        "least certain first": (
-            suppress(boxes, iou, threshold, order.flip(0)),
-            "you began with the least certain box: sort the scores in descending order",
-        ),
-        "sorted positions": (
-            places[right],
-            "you return positions in the sorted order: translate them back to indices into boxes, order[...]",
-        ),
-        "ascending": (right.sort().values, "the right boxes, but in the order given: return the most certain first"),
-        "reversed": (right.flip(0), "the right boxes, but the least certain first: turn the list around"),
-        "keeps the overlapping": (
-            suppress(boxes, -iou, -threshold, order),
-            "you drop the boxes with little overlap and keep the others: drop those with IoU > threshold",
-        ),
-        "suppressed boxes suppress": (
-            suppress(boxes, iou, threshold, order, dead_too=True),
-            "a box that was dropped still drops others: compare with kept boxes only",
-        ),
-        "only the last kept": (
-            suppress(boxes, iou, threshold, order, once=True),
-            "you compare only with the box kept last: a box must be clear of all kept boxes",
-        ),
-        "all suppressed": (
-            order[:1],
-            "only the most certain box is left: after it, go on with the most certain one of those not dropped",
-        ),
-        "nothing suppressed": (order, "you only sorted: no box is ever dropped"),
-        "union counted twice": (
-            with_iou(overlaps(boxes, union="twice")),
-            "the union is too large: area + area counts the shared part twice, so take it away once",
-        ),
-        "smaller area": (
-            with_iou(overlaps(boxes, union="smaller")),
-            "you divide by the smaller area: divide by the union, area + area - shared",
-        ),
-        "not clamped": (
-            with_iou(overlaps(boxes, clamp=False)),
-            "disjoint boxes get an overlap: a negative width times a negative height is positive, so clamp both at 0",
-        ),
-        "pixel count": (
-            with_iou(overlaps(boxes, pixel=1.0)),
-            "you add 1 to widths and heights: here right - left is the width",
-        ),
-        "x and y mixed": (with_iou(swapped()), "your columns are mixed up: a box is left, top, right, bottom"),
-    }
+
+def marked(kept: Tensor, boxes: Tensor, scores: Tensor) -> Tensor:
+    return torch.zeros(len(boxes), dtype=torch.bool).index_fill(0, kept, True)
+
+
+def indices(value: Any) -> Any:
+    """Whole numbers where a list of numbers came back."""
+    if isinstance(value, Tensor) and value.ndim == 1 and value.dtype not in (torch.int64, torch.bool):
+        raise WrongAnswer(
+            "dtype", f"your indices are {value.dtype}, expected int64: torch.tensor(kept, dtype=torch.int64)"
+        )
+    return value
+
+
+def no_boxes(answer: Callable) -> None:
+    try:
+        got = answer(torch.zeros(0, 4, dtype=torch.float64), torch.zeros(0, dtype=torch.float64), 0.5)
+    except (IndexError, RuntimeError, ValueError) as error:
+        stops = f"with no boxes at all your code stops with {type(error).__name__}: return an empty int64 tensor there"
+        raise WrongAnswer("no boxes", stops) from None
+    if isinstance(got, Tensor) and got.dtype != torch.int64:
+        raise WrongAnswer(
+            "empty list",
+            f"with no boxes at all you return {got.dtype}: an empty list has no whole numbers to go by, so say it, "
+            "torch.tensor(kept, dtype=torch.int64)",
+        )
+    if not isinstance(got, Tensor) or got.shape != (0,):
+        explain(got, torch.zeros(0, dtype=torch.int64), "with no boxes at all your result")
+
+
+non_max_suppression = exercise(CHAPTER, "non_max_suppression", READY_MADE_SUPPRESSION)(
+    Formula(
+        suppress,
+        heaps,
+        what="the list of kept indices",
+        read=indices,
+        also=(no_boxes,),
+        wrong={
+            "suppresses at equality": (
+                but(drops=torch.ge),
+                "a box whose IoU equals the threshold is dropped: only IoU > threshold drops it",
+            ),
+            "any overlap": (
+                but(drops=lambda iou, _: iou > 0),
+                "you drop every box that overlaps a kept one at all: drop it only if IoU > threshold",
+            ),
+            "keeps the overlapping": (
+                but(drops=torch.lt),
+                "you drop the boxes with little overlap and keep the others: drop those with IoU > threshold",
+            ),
+            "not sorted": (
+                but(order=lambda scores: torch.arange(len(scores))),
+                "you took the boxes in the order given: begin with the most certain one, so sort by score first",
+            ),
+            "least certain first": (
+                but(order=torch.argsort),
+                "you began with the least certain box: sort the scores in descending order",
+            ),
+            "sorted positions": (
+                but(finish=lambda kept, _, scores: descending(scores).argsort()[kept]),
+                "you return positions in the sorted order: translate them back to indices into boxes, order[...]",
+            ),
+            "ascending": (
+                but(finish=lambda kept, *_: kept.sort().values),
+                "the right boxes, but in the order given: return the most certain first",
+            ),
+            "reversed": (
+                but(finish=lambda kept, *_: kept.flip(0)),
+                "the right boxes, but the least certain first: turn the list around",
+            ),
+            "suppressed boxes suppress": (
+                but(against="seen"),
+                "a box that was dropped still drops others: compare with kept boxes only",
+            ),
+            "only the last kept": (
+                but(against="last"),
+                "you compare only with the box kept last: a box must be clear of all kept boxes",
+            ),
+            "all suppressed": (
+                but(finish=lambda kept, *_: kept[:1]),
+                "only the most certain box is left: after it, go on with the most certain one of those not dropped",
+            ),
+            "nothing suppressed": (
+                but(finish=lambda kept, _, scores: descending(scores)),
+                "you only sorted: no box is ever dropped",
+            ),
+            "union counted twice": (
+                measured(union="twice"),
+                "the union is too large: area + area counts the shared part twice, so take it away once",
+            ),
+            "smaller area": (
+                measured(union="smaller"),
+                "you divide by the smaller area: divide by the union, area + area - shared",
+            ),
+            "not clamped": (
+                measured(clamped=False),
+                "disjoint boxes get an overlap: a negative width times a negative height is positive, so clamp both "
+                "at 0",
+            ),
+            "pixel count": (measured(pixel=1), "you add 1 to widths and heights: here right - left is the width"),
+            "epsilon in the union": (
+                measured(more=1e-6),
+                "you add a small number to the union, which is large beside the area of small boxes: add nothing, the "
+                "union of two boxes is never 0",
+            ),
+            "x and y mixed": (
+                but(iou=lambda boxes: overlaps(boxes[:, [0, 2, 1, 3]])),
+                "your columns are mixed up: a box is left, top, right, bottom",
+            ),
+            "rounded": (
+                lambda boxes, scores, threshold: suppress(boxes.float(), scores.float(), threshold),
+                "boxes far out lose their digits: stay with the dtype of boxes, float32 is too coarse for them",
+            ),
+            "mask": (but(finish=marked), "you return a mask: return the indices of the kept boxes"),
+            "boxes": (
+                but(finish=lambda kept, boxes, _: boxes[kept]),
+                "you return the boxes themselves: return their indices",
+            ),
+        },
+    )
+)
