@@ -47,6 +47,7 @@ LIBRARIES = (
     *(torch.nn, torch.nn.Module, torch.nn.functional, torch.nn.init, torch.optim),
 )
 """Places whose functions an answer might replace."""
+BY_THE_KERNEL = ("input",)  # a notebook puts its own function in while a cell runs
 ORIGINAL: list[tuple[Any, str, Any]] = []
 
 
@@ -56,7 +57,7 @@ def remember(*places: Any) -> None:
         (place, name, value)
         for place in (*LIBRARIES, *places)
         for name, value in vars(place).items()
-        if callable(value)
+        if callable(value) and name not in BY_THE_KERNEL
     )
 
 

@@ -222,6 +222,11 @@ def test_a_function_replaced_before_the_check_is_found_too():
         F.relu = original
 
 
+def test_the_kernels_own_input_is_no_replacement(monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda *_: "")  # what a notebook does before each cell
+    check(lambda x, scale: scale * x)
+
+
 def test_the_checks_themselves_are_watched():
     from course_lib.checks import formula
 
