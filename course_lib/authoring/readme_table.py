@@ -55,8 +55,10 @@ def rows() -> list[tuple[str, str, dict]]:
     for name in ("mnist", "strokes"):
         what = "chapter 8's digits to order, read as ordered after {seconds:g} s, data {data}"
         add(f"conditional_gan_{name}", what, lambda r: percent(r["as_ordered"]))
+    fairly = "fairly " if "settings" in (measured("modes") or {}) else ""  # the record before it counts leniently
     for world, count in (("ring", 8), ("grid", 25)):
-        add("modes", f"modes covered in the plane, {world} of {count}, five seeds", lambda r, w=world: modes(r[w]))
+        what = f"modes {fairly}covered in the plane, {world} of {count}, five seeds"
+        add("modes", what, lambda r, w=world: modes(r[w]))
     longer = "the same on the grid of 25 with more time, {steps:,} generator steps"
     add("modes_longer", longer, lambda r: modes(r["grid"]))
     bound = "chapter 10's VAE after {seconds:g} s, data {data}, {protocol}: nats per test image"
