@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib import resources
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from course_lib import cli, models, training
 from course_lib.training import Trainable
@@ -171,6 +173,29 @@ def test_sample_writes_float32_in_a_plain_file_and_repeats_labels(capsys, tmp_pa
     assert np.array_equal(images, np.load(tmp_path / "y.npy", allow_pickle=False))
 
 
+@pytest.mark.parametrize(
+    ("name", "mode", "classes", "message"),
+    [
+        ("classifier", "L", 2, "got 2 classes, expected 10, as the model 'classifier' was made for"),
+        ("classifier", "RGB", 3, "got [N, 3, 28, 28], expected [N, 1, 28, 28], as the model 'classifier' was made for"),
+        ("conditional_gan", "L", 3, "got 3 classes, expected 10, as the model 'conditional_gan' was made for"),
+        ("vae_plane", "RGB", 10, "got [N, 3, 28, 28], expected [N, 1, 28, 28], as the model 'vae' was made for"),
+        ("autoencoder", "RGB", 1, "got [N, 3, 28, 28], expected [N, 1, 28, 28], as the model 'autoencoder' was made"),
+        ("r3gan", "RGB", 1, "got [N, 3, 28, 28], expected [N, 1, 28, 28], as the model 'r3gan' was made for"),
+    ],
+)
+def test_evaluating_on_images_of_another_kind_is_one_line(name, mode, classes, message, capsys, tmp_path):
+    for label in range(classes):
+        (tmp_path / "pictures" / str(label)).mkdir(parents=True)
+        for i in range(6):
+            Image.new(mode, (28, 28)).save(tmp_path / "pictures" / str(label) / f"{i}.png")
+    shipped = resources.files("course_lib") / "checkpoints" / f"{name}.safetensors"
+    status, out, err = run(capsys, "evaluate", shipped, "--data", f"folder:{tmp_path / 'pictures'}")
+    assert (status, out) == (2, "")
+    assert f"images: {message}" in err
+    assert "\n" not in err
+
+
 def test_data_command(capsys):
     status, out, _ = run(capsys, "data", "strokes", "--size", 16)
     lines = [json.loads(line) for line in out.splitlines()]
@@ -303,8 +328,6 @@ def test_a_setting_that_does_not_fit_is_one_line(name, word, message, capsys, tm
 
 
 def test_shipped_checkpoints_are_small_load_and_say_how_they_were_made():
-    from importlib import resources
-
     folder = resources.files("course_lib") / "checkpoints"
     files = [entry for entry in folder.iterdir() if entry.name.endswith(".safetensors")]
     assert files

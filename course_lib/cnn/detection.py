@@ -14,7 +14,7 @@ from course_lib.data.batches import Batch
 from course_lib.data.glyphs import SYMBOLS
 from course_lib.data.imageset import ImageSet
 from course_lib.errors import CourseError
-from course_lib.training.model import Trainable, evaluating
+from course_lib.training.model import Trainable, evaluating, fitting
 
 STRIDE = 4  # pixels between two answers: the body halves height and width twice
 NEAR, FAR = 3.0, 6.0  # pixels: closer to a digit's centre an answer must be the digit, farther away "nothing"
@@ -168,7 +168,7 @@ class Detector(Trainable):
 
     def evaluate(self, images: ImageSet) -> dict[str, float]:
         """Recall and precision on canvases made of these images; see `score`."""
-        canvases = scatter(images.images[:4000], images.labels[:4000], seed=0)
+        canvases = scatter(fitting(self, images).images[:4000], images.labels[:4000], seed=0)
         return {**score(self.detect(canvases.images), canvases), "canvases": len(canvases.images)}
 
 

@@ -12,7 +12,7 @@ from course_lib.data.augment import affine
 from course_lib.data.batches import Batch
 from course_lib.data.imageset import ImageSet, ink
 from course_lib.errors import CourseError
-from course_lib.training.model import Trainable, evaluating
+from course_lib.training.model import Trainable, evaluating, fitting
 
 FEATURES = 128  # length of the feature vector, the judge's view of an image
 
@@ -87,7 +87,7 @@ class Classifier(Trainable):
 
     def evaluate(self, images: ImageSet) -> dict[str, float]:
         """Accuracy, and cross-entropy in nats, on a whole set."""
-        probabilities = self.read(images.images)
+        probabilities = self.read(fitting(self, images).images)
         labels = images.labels.to(probabilities.device)
         right = (probabilities.argmax(dim=1) == labels).double().mean()
         nats = F.nll_loss(probabilities.double().clamp_min(1e-12).log(), labels)

@@ -14,7 +14,7 @@ from course_lib.data.imageset import ImageSet
 from course_lib.errors import CourseError
 from course_lib.metrics.judge import features, fitted, judge
 from course_lib.metrics.quality import class_shares, coverage, frechet_distance, kl_to_uniform, precision_recall
-from course_lib.training.model import Trainable
+from course_lib.training.model import Trainable, fitting
 
 CLOUD = 5000  # at most so many points for precision and recall: their cost grows with the square
 KEPT = 4  # so many judged sets of real images are remembered: 10 MB each at most
@@ -113,7 +113,7 @@ def directions(cloud: Tensor) -> Tensor:
 
 def of_model(model, test: ImageSet, count: int = 10_000, seed: int = 0) -> dict:
     """The figures of a model that samples; what `evaluate` prints on the command line."""
-    count = min(count, len(test))
+    count = min(count, len(fitting(model, test)))
     labels = None
     if "classes" in model.config:
         labels = torch.arange(count) % model.config["classes"]

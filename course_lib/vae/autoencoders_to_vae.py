@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from course_lib.data.batches import Batch
 from course_lib.data.imageset import ImageSet, ink
 from course_lib.errors import CourseError
-from course_lib.training.model import Trainable, evaluating
+from course_lib.training.model import Trainable, evaluating, fitting
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The linear autoencoder: principal components
@@ -249,7 +249,7 @@ class Autoencoder(Coder):
 
     def evaluate(self, images: ImageSet) -> dict[str, Any]:
         """Per image, summed over pixels: cross-entropy in nats, and squared error of the ink."""
-        again = self.reconstruct(images.images)
+        again = self.reconstruct(fitting(self, images).images)
         truth = images.images.to(again.device)
         nats = F.binary_cross_entropy(ink(again).double().clamp(1e-7, 1 - 1e-7), ink(truth).double(), reduction="none")
         return {

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from course_lib.data.batches import Batch
 from course_lib.data.imageset import ImageSet, ink
 from course_lib.errors import CourseError
-from course_lib.training.model import evaluating
+from course_lib.training.model import evaluating, fitting
 from course_lib.vae.autoencoders_to_vae import Coder, make_pair, reparameterise, standard_normal
 
 LOG_2PI = math.log(2 * math.pi)
@@ -223,7 +223,7 @@ class VAE(Coder):
         """-ELBO and IWAE bounds in nats (these by their gap on 1,000 images), bits per dimension, active units."""
         from course_lib.metrics.likelihood import likelihood
 
-        return likelihood(self, images, iwae_images=1000).figures()
+        return likelihood(self, fitting(self, images), iwae_images=1000).figures()
 
 
 def draw_posterior(model: VAE, images: Tensor, seed: int = 0) -> Tensor:
