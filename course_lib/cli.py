@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -122,21 +122,24 @@ def run_train(options: argparse.Namespace) -> int:
     import torch
 
     from course_lib import data, models, training
+    from course_lib.training.arguments import SEEDS, as_path, whole
 
     kind = models.model_class(options.name)  # a wrong name is said before any data is loaded
     config = settings(kind, options.set)
+    seed = whole("--seed", options.seed, 0, SEEDS - 1)
+    folder = as_path("--out", options.out)
     images = data.load(options.data, size=options.size, colour=options.colour)
-    torch.manual_seed(options.seed)
+    torch.manual_seed(seed)
     run = training.fit(
-        kind.for_data(images, **config),
+        models.build(options.name, images, **config),
         images,
         steps=options.steps,
         seconds=options.seconds,
         batch_size=options.batch_size,
-        seed=options.seed,
+        seed=seed,
         device=options.device,
         precision=options.precision,
-        folder=options.out,
+        folder=folder,
         save_every=options.save_every,
     )
     last = {name: round(value, 4) for name, value in training.recent(run.losses).items()}
@@ -152,16 +155,17 @@ def run_train(options: argparse.Namespace) -> int:
                 }
             )
         )
-    return {"finished": 0, "interrupted": 130, "diverged": 1}[run.stopped]
+    if run.checkpoint is None:
+        return 1  # diverged, or learned and then lost: a line has said so
+    return {"finished": 0, "interrupted": 130}[run.stopped]
 
 
 def settings(kind: type, words: list[str]) -> dict[str, Any]:
     """["beta=4", "network=mlp"] -> {"beta": 4.0, "network": "mlp"}, of the names and types that `kind` takes."""
-    known = {
-        name: parameter.default
-        for name, parameter in inspect.signature(kind.__init__).parameters.items()
-        if isinstance(parameter.default, int | float | str) and name not in ("channels", "size", "classes")
-    }
+    from course_lib import models
+
+    shape = ("channels", "size", "classes")  # these come from the data
+    known = {name: default for name, default in models.settings(kind).items() if name not in shape}
     config: dict[str, Any] = {}
     for word in words:
         name, _, text = word.partition("=")
@@ -180,37 +184,61 @@ def run_sample(options: argparse.Namespace) -> None:
     import torch
 
     from course_lib import models
+    from course_lib.data.places import write_whole
+    from course_lib.training.arguments import SEEDS, whole
 
-    if options.count < 1:
-        raise CourseError(f"--count: got {options.count}, expected 1 or more")
-    labels = None
-    if options.labels is not None:
-        try:
-            order = [int(word) for word in options.labels.split(",")]
-        except ValueError:
-            raise CourseError(
-                f"--labels: got {options.labels!r}, expected a comma list of classes such as 3,1,4"
-            ) from None
-        labels = torch.tensor(order).repeat(-(-options.count // len(order)))[: options.count]
+    whole("--count", options.count, 1)
+    whole("--seed", options.seed, 0, SEEDS - 1)
+    order = None if options.labels is None else classes_in(options.labels)
+    out = plain_file(options.out)
     model = models.load(options.dir)
+    whole("--count", options.count, 1, most_images(model.config))
+    labels = None if order is None else torch.tensor(order).repeat(-(-options.count // len(order)))[: options.count]
     images = model.sample(options.count, seed=options.seed, labels=labels)
-    out = Path(options.out)
-    try:
-        with open(out, "wb") as file:  # an open file, since np.save would add .npy to any other name
+
+    def write(part: Path) -> None:
+        with open(part, "wb") as file:  # an open file, since np.save would add .npy to any other name
             np.save(file, images.float().cpu().numpy(), allow_pickle=False)
+
+    try:
+        write_whole(out, write)
     except OSError as error:
-        raise CourseError(f"--out: could not write {out} ({error.strerror})") from error
+        raise CourseError(f"--out: could not write {out} ({error.strerror or error})") from error
     print(json.dumps({"file": str(out), "shape": list(images.shape), "seed": options.seed}))
 
 
+def classes_in(text: str) -> list[int]:
+    """ "3,1,4" -> [3, 1, 4]"""
+    from course_lib.training.arguments import shown
+
+    words = text.split(",")
+    if not all(word.strip().isdecimal() and len(word.strip()) < 10 for word in words):
+        raise CourseError(f"--labels: got {shown(text)}, expected a comma list of classes such as 3,1,4")
+    return [int(word) for word in words]
+
+
+def plain_file(name: str) -> Path:
+    """Where to write: a new file or one that is replaced, but nothing that is no file, such as /dev/null."""
+    from course_lib.training.arguments import as_path
+
+    out = as_path("--out", name)
+    if os.path.exists(out) and not os.path.isfile(out):
+        raise CourseError(f"--out: got {name!r}, which is no plain file, expected one such as images.npy")
+    return Path(os.path.realpath(out))  # through a link: what it points to is replaced, not the link
+
+
+def most_images(config: dict[str, Any]) -> int:
+    """How many images of a model's size fill 8 GB: all are drawn before any is written."""
+    return max(1, 8_000_000_000 // (4 * config.get("channels", 1) * config.get("size", 1) ** 2))
+
+
 def run_evaluate(options: argparse.Namespace) -> None:
-    from course_lib import data, models, training
+    from course_lib import data, models
 
     model = models.load(options.dir)
-    card = training.read_card(options.dir)
     channels, size = model.config.get("channels"), model.config.get("size")
     images = data.load(options.data, split="test", size=size, colour=channels == 3)
-    print(json.dumps({"model": card["model"], "data": images.name, **model.evaluate(images)}))
+    print(json.dumps({"model": model.name, "data": images.name, **model.evaluate(images)}))
 
 
 def run_data(options: argparse.Namespace) -> None:

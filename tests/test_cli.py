@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib import resources
@@ -14,6 +15,8 @@ from PIL import Image
 
 from course_lib import cli, models, training
 from course_lib.training import Trainable
+
+LONG = "12345678901234567890"
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +112,21 @@ def test_the_same_seed_trains_the_same_weights(capsys, tmp_path):
             "got 'imagenet', expected one of strokes, mnist",
         ),
         (["evaluate", "nowhere"], "there is no nowhere"),
-        (["sample", "nowhere", "--out", "x.npy", "--count", "0"], "--count: got 0, expected 1 or more"),
+        (["evaluate", "no\0where"], "checkpoint: got 'no\\x00where', expected a path without null bytes"),
+        (["train", "vae", "--steps", "1", "--out", "a\0b"], "--out: got 'a\\x00b', expected a path without null bytes"),
+        (["train", "vae", "--steps", "1", "--out", "~no-such-user/x"], "--out: got '~no-such-user/x', but there is no"),
+        (["train", "vae", "--steps", "1", "--out", "x", "--seed", LONG], "--seed: got 12345678901234567890, expected"),
+        (["train", "vae", "--steps", "1", "--out", "x", "--seed", "-1"], "--seed: got -1, expected a whole number, 0"),
+        (
+            ["train", "vae", "--steps", "1", "--out", "x", "--data", "strokes", "--batch-size", "0"],
+            "batch_size: got 0, expected a whole number, 1 or more",
+        ),
+        (["sample", "nowhere", "--out", "x.npy", "--count", "0"], "--count: got 0, expected a whole number, 1 or more"),
+        (["sample", "nowhere", "--out", "x.npy", "--seed", LONG], "--seed: got 12345678901234567890, expected"),
+        (["sample", "nowhere", "--out", "x.npy", "--labels", LONG], f"--labels: got '{LONG}', expected a comma list"),
+        (["sample", "nowhere", "--out", "x\0.npy"], "--out: got 'x\\x00.npy', expected a path without null bytes"),
+        (["sample", "nowhere", "--out", "/dev/null"], "--out: got '/dev/null', which is no plain file"),
+        (["sample", "nowhere", "--out", "."], "--out: got '.', which is no plain file"),
         (["sample", "nowhere", "--out", "x.npy", "--labels", "1,two"], "--labels: got '1,two', expected a comma list"),
     ],
 )
@@ -171,6 +188,60 @@ def test_sample_writes_float32_in_a_plain_file_and_repeats_labels(capsys, tmp_pa
     assert (images.mean(axis=(1, 2, 3)) * 10).round().tolist() == [3, 1, 4, 3, 1, 4, 3]
     run(capsys, "sample", tmp_path / "run", "--count", 7, "--seed", 2, "--labels", "3,1,4", "--out", tmp_path / "y.npy")
     assert np.array_equal(images, np.load(tmp_path / "y.npy", allow_pickle=False))
+
+
+@pytest.fixture
+def painted(capsys, tmp_path, monkeypatch):
+    """A trained painter, and the words that draw with it."""
+    monkeypatch.setitem(models.MODELS, "painter", lambda: Painter)
+    run(capsys, "train", "painter", "--data", "strokes", "--steps", 1, "--out", tmp_path / "run", "--device", "cpu")
+    return "sample", tmp_path / "run", "--count", 7, "--out"
+
+
+def test_a_full_disk_leaves_the_samples_of_before_as_they_were(painted, capsys, tmp_path, monkeypatch):
+    run(capsys, *painted, tmp_path / "x.npy")
+    before = (tmp_path / "x.npy").read_bytes()
+
+    def full(file, images, allow_pickle):
+        file.write(b"half")
+        raise OSError("5488 requested and 4 written")  # what NumPy raises has no strerror
+
+    monkeypatch.setattr(np, "save", full)
+    status, out, err = run(capsys, *painted, tmp_path / "x.npy")
+    assert (status, out) == (2, "")
+    assert err == f"course_lib sample: --out: could not write {tmp_path / 'x.npy'} (5488 requested and 4 written)"
+    assert (tmp_path / "x.npy").read_bytes() == before
+    assert not list(tmp_path.glob("*.part")) + list(tmp_path.glob(".*.part"))
+
+
+def test_samples_go_through_a_link_to_the_file_it_points_to(painted, capsys, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "x.npy").symlink_to(tmp_path / "elsewhere" / "y.npy")
+    status, _, err = run(capsys, *painted, tmp_path / "x.npy")
+    assert status == 0, err
+    assert (tmp_path / "x.npy").is_symlink()
+    assert np.load(tmp_path / "elsewhere" / "y.npy", allow_pickle=False).shape == (7, 1, 5, 4)
+
+
+def test_a_count_that_no_memory_holds_is_refused_before_anything_is_drawn(painted, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(Painter, "sample", None)
+    words = ("sample", tmp_path / "run", "--out", tmp_path / "x.npy", "--count", 10**12)
+    status, _, err = run(capsys, *words)
+    assert status == 2
+    assert "--count: got 1000000000000, expected a whole number, 1 to 2,000,000,000" in err
+    assert cli.most_images({"channels": 3, "size": 128}) == 8_000_000_000 // (4 * 3 * 128 * 128)
+
+
+def test_a_run_that_could_not_be_saved_does_not_end_as_a_success(capsys, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    words = ["--data", "strokes", "--steps", 1, "--out", tmp_path / "run", "--device", "cpu"]
+    status, out, err = run(capsys, "train", "mlp_gan", *words)
+    assert status == 1
+    assert json.loads(out)["stopped"] == "finished"
+    assert "No space left on device" in err
 
 
 @pytest.mark.parametrize(
@@ -309,6 +380,13 @@ def test_an_autoencoder_samples_and_is_evaluated(capsys, tmp_path):
         ("vae", "beta", "--set: got 'beta', expected beta as float"),
         ("vae", "likelihood=poisson", "likelihood: got 'poisson', expected 'bernoulli' or 'gaussian'"),
         ("vae", "importance=0", "importance: got 0, expected at least 1"),
+        ("vae", "beta=inf", "beta: got inf, expected a finite number"),
+        ("vae", "free_bits=nan", "free_bits: got nan, expected a finite number"),
+        ("vae", "hidden=0", "hidden: got 0, expected a whole number, 1 or more"),
+        ("dcgan", "width=0", "width: got 0, expected a whole number, 1 or more"),
+        ("classifier", "width=-3", "width: got -3, expected a whole number, 1 or more"),
+        ("classifier", "width=100000", "make a model of 501,257,201,418 numbers, expected at most 500,000,000"),
+        ("classifier", f"width={LONG}", "classifier: these settings make no model"),
         (
             "autoencoder",
             "beta=4",
