@@ -1,9 +1,9 @@
 """Mode coverage in the plane: the plain game and its remedies on the ring of 8 and the grid of 25, five seeds.
 
 Every game has the same two networks, generator steps, cosine decay of its rates, and 10,000 points from the averaged
-generator; everything else it has chosen for itself, in the table of course_lib/gan/games.py, by the same search for all
-(benchmarks/modes_tuning.py, whose record lists what was tried). "slow_discriminator" is the plain game with a
-discriminator that learns ten times slower than its generator: where collapse comes from.
+generator; everything else is its own, from the table of course_lib/gan/games.py, and stands in the record. How it was
+chosen: benchmarks/modes_tuning.py, which makes the same search for any game and says what has been tried.
+"slow_discriminator" is the plain game with a discriminator that learns ten times slower than its generator.
 
 Three rows are no games. "real" draws from the data itself: what a perfect generator gets. "carpet" spreads its points
 evenly over the square around the data, "circle" along the circle of radius 1: a figure that praises them is worthless.
