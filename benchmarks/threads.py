@@ -47,18 +47,20 @@ def main() -> None:
     parser = runner.options_for(__doc__)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS), metavar="NAME")
     options = parser.parse_args()
     found: dict[str, dict[str, list[float]]] = {}
     for company in ("alone", "beside one busy program"):
         neighbours = [subprocess.Popen([sys.executable, "-c", NEIGHBOUR])] if company != "alone" else []
         try:
             for _ in range(options.repeats):
-                for name, (variables, threads) in SETTINGS.items():
-                    figure = milliseconds(variables, threads, options.steps)
+                for name in options.settings:
+                    figure = milliseconds(*SETTINGS[name], options.steps)
                     found.setdefault(name, {}).setdefault(company, []).append(figure)
         finally:
             for neighbour in neighbours:
                 neighbour.kill()
+                neighbour.wait()
     for name, figures in found.items():
         print(f"{name:>24}: " + ", ".join(f"{k} {statistics.median(v):.1f} ms" for k, v in figures.items()))
     runner.write(options, "threads", steps=options.steps, milliseconds=runner.rounded(found, 1))

@@ -184,7 +184,7 @@ def run_sample(options: argparse.Namespace) -> None:
     import torch
 
     from course_lib import models
-    from course_lib.data.places import write_whole
+    from course_lib.places import write_whole
     from course_lib.training.arguments import SEEDS, whole
 
     whole("--count", options.count, 1)

@@ -68,7 +68,16 @@ def rows() -> list[tuple[str, str, dict]]:
         add(f"gan_or_vae_{name}", what, contest)
     images = "images a second in DCGAN's training, against the usual loop around the same networks"
     add("gan_speed_cpu", images, lambda r: f"{statistics.median(r['ratio']):.2f} times as many")
+    add("threads", "a training step of chapter 7's GAN, ms, alone and beside one busy program", company_of_threads)
     return found
+
+
+def company_of_threads(record: dict) -> str:
+    """Milliseconds of each setting, the medians of the repeats."""
+    parts = []
+    for name, columns in record["milliseconds"].items():
+        parts.append(f"{name} " + " and ".join(f"{statistics.median(values):.0f}" for values in columns.values()))
+    return "; ".join(parts)
 
 
 def nats(record: dict) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -37,6 +38,7 @@ RUNS = {  # benchmark -> words that make it short, and the record it leaves
     "minibatch_deviation": (FEW, "minibatch_deviation_strokes"),
     "modes": (["--seeds", "0", "--steps", "2", "--width", "8", "--depth", "1"], "modes"),
     "modes_tuning": (["--steps", "2", "--width", "8", "--depth", "1"], "modes_tuning"),
+    "threads": (["--steps", "1", "--repeats", "1", "--settings", "one thread"], "threads"),
     "vae_bound": ([*FEW, "--iwae-images", "2"], "vae_strokes"),
 }
 OTHERS = {"conventional_gan", "published_dcgan", "runner"}  # parts, no programs
@@ -69,7 +71,7 @@ def test_every_benchmark_is_tried_here():
 def test_a_benchmark_runs_and_leaves_its_record(run, tmp_path, name):
     words, record = RUNS[name]
     found = run(name, [*words, "--write"], record)
-    assert found["command"] == f"python benchmarks/{name}.py {' '.join(words)} --write"
+    assert found["command"] == f"python benchmarks/{name}.py {shlex.join(words)} --write"
     assert {f"benchmarks/{name}.py", "benchmarks/runner.py"} <= set(found["code"])
     assert measured.changed_since(found) == []
     told = [figure for _, figure, shown in readme_table.rows() if shown == found]
