@@ -77,9 +77,9 @@ def explain(got: Any, wanted: Any, what: str) -> None:
         if not isinstance(got, tuple | list) or len(got) != len(wanted):
             came = f"{len(got)} values" if isinstance(got, tuple | list) else f"a {type(got).__name__}"
             raise WrongAnswer("type", f"{what} is {came}, expected {len(wanted)} values")
-        for place, (one, other) in enumerate(zip(got, wanted, strict=True), start=1):
+        for place, (one, other) in enumerate(zip(got, wanted, strict=True)):
             if not same(one, other, TOLERANCE):
-                explain(one, other, f"number {place} of {what}")
+                explain(one, other, f"{what}[{place}]")
     if isinstance(wanted, Tensor):
         expect_tensor(got, wanted, what)
         expect_dtype(got, wanted, what)

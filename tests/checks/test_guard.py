@@ -558,3 +558,8 @@ def test_a_spy_with_two_inputs_hands_them_to_its_layers_as_one():
     spy = Spy(Sum())
     assert spy(torch.ones(2), torch.ones(2)).tolist() == [2, 2]
     assert len(spy.calls[0].inputs) == 2
+
+
+def test_a_wrong_part_is_called_by_its_place():
+    with pytest.raises(WrongAnswer, match=r"your result\[1\] has the right shape"):
+        Exercise("99_test", "square", GRADIENTS, Forbidden())(lambda x, scale: (scale * x.square(), 5 * x))
