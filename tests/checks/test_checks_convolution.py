@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import scipy.signal
 import torch
 import torch.nn.functional as F
 from bank import Bank, BankTests
@@ -44,24 +45,16 @@ def size_rounded(n, k, s=1, p=0, d=1):
     return round((n + 2 * p - d * (k - 1) - 1) / s + 1e-9) + 1
 
 
-def size_no_floor(n, k, s=1, p=0, d=1):
-    return (n + 2 * p - d * (k - 1) - 1) / s + 1
-
-
-WRONG_SIZES = {
-    "rounds up": size_rounded_up,
-    "not whole": size_no_floor,
-    "padding once": lambda n, k, s=1, p=0, d=1: (n + p - d * (k - 1) - 1) // s + 1,
-    "padding ignored": lambda n, k, s=1, p=0, d=1: (n - d * (k - 1) - 1) // s + 1,
-    "dilation ignored": lambda n, k, s=1, p=0, d=1: (n + 2 * p - k) // s + 1,
-    "reach too long": lambda n, k, s=1, p=0, d=1: (n + 2 * p - k * d) // s + 1,
-    "first position missing": lambda n, k, s=1, p=0, d=1: len(range(s, n + 2 * p - d * (k - 1), s)),
-    "one added before dividing": lambda n, k, s=1, p=0, d=1: (n + 2 * p - d * (k - 1) - 1 + 1) // s,
-    "stride ignored": lambda n, k, s=1, p=0, d=1: len(range(n + 2 * p - d * (k - 1))),
-    "stride divides the input": lambda n, k, s=1, p=0, d=1: int(n / s),
-    "type": lambda n, k, s=1, p=0, d=1: None,
-    "wrong": lambda n, k, s=1, p=0, d=1: 3,
-}
+WRONG_SIZES = [
+    ("rounds up", size_rounded_up),
+    ("not whole", lambda *sizes: float(count_starts(*sizes))),
+    ("first position missing", lambda n, k, s=1, p=0, d=1: len(range(s, n + 2 * p - d * (k - 1), s))),
+    ("stride divides the input", lambda n, k, s=1, p=0, d=1: int(n / s)),
+    ("borrowed", lambda *sizes: convolution.output_size(*sizes)),
+    ("type", lambda n, k, s=1, p=0, d=1: None),
+    ("type", lambda *sizes: torch.tensor(count_starts(*sizes))),
+    ("wrong", lambda n, k, s=1, p=0, d=1: 3),
+]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -92,25 +85,23 @@ def by_seven_loops(x, weight, bias, stride=1, padding=(0, 0), **wrong):
     """The program of a beginner; every keyword of `wrong` breaks it in one way that beginners break it."""
     (N, C, _, _), (O, _, kh, kw) = x.shape, weight.shape
     ph, pw = padding
-    x = F.pad(x, wrong.get("pad", (pw, pw, ph, ph)), mode=wrong.get("mode", "constant"))
-    sh, sw = wrong.get("strides", (stride, stride))
-    Ho, Wo = (x.shape[2] - kh) // sh + 1, (x.shape[3] - kw) // sw + 1
+    x = F.pad(x, wrong.get("pad", (pw, pw, ph, ph)))
+    Ho, Wo = (x.shape[2] - kh) // stride + 1, (x.shape[3] - kw) // stride + 1
     y = torch.zeros(N, O, Ho, Wo, dtype=wrong.get("dtype", x.dtype))
     for n in range(N):
         for o in range(O):
             for i in range(Ho):
                 for j in range(Wo):
                     total = 0
-                    for c in range(wrong.get("channels", C)):
-                        window = x[wrong.get("image", n), c, i * sh : i * sh + kh, j * sw : j * sw + kw]
-                        kernel = weight[wrong.get("kernel", o), c]
+                    for c in range(C):
+                        top, left = i * wrong.get("starts", stride), j * wrong.get("starts", stride)
+                        window = x[n, c, top : top + kh, left : left + kw]
+                        kernel = weight[o, c]
                         if wrong.get("flip"):
                             kernel = torch.flip(kernel, (0, 1))
-                        term = (window * kernel + wrong.get("inside", 0) * bias[o]).sum() + wrong.get("each", 0) * bias[
-                            o
-                        ]
+                        term = (window * kernel + wrong.get("inside", 0) * bias[o]).sum()
                         total = term if wrong.get("overwrite") else total + term
-                    y[n, o, i, j] = total / wrong.get("divide", 1) + wrong.get("bias_times", 1) * bias[o]
+                    y[n, o, i, j] = total + wrong.get("bias_times", 1) * bias[o]
     return y
 
 
@@ -130,36 +121,41 @@ def swapped_loops(x, weight, bias, stride=1, padding=(0, 0)):
     return torch.stack([y[:, :, i, j] for j in range(Wo) for i in range(Ho)], dim=-1).reshape(N, O, Ho, Wo)
 
 
-WRONG_CONV2D = {
-    "flipped kernel": broken(flip=True),
-    "only one channel": broken(channels=1),
-    "last channel": broken(overwrite=True),
-    "channels averaged": lambda x, w, b, s=1, p=(0, 0): by_seven_loops(x, w, b, s, p, divide=x.shape[1]),
-    "window averaged": lambda x, w, b, s=1, p=(0, 0): by_seven_loops(x, w, b, s, p, divide=w[0].numel()),
-    "one kernel for all": broken(kernel=0),
-    "first image only": broken(image=0),
-    "batch lost": lambda x, w, b, s=1, p=(0, 0): by_unfold(x[0][None], w, b, s, p),
-    "padding on one side": lambda x, w, b, s=1, p=(0, 0): by_seven_loops(x, w, b, s, p, pad=(p[1], 0, p[0], 0)),
-    "padding at the end": lambda x, w, b, s=1, p=(0, 0): by_seven_loops(x, w, b, s, p, pad=(0, p[1], 0, p[0])),
-    "padding swapped": lambda x, w, b, s=1, p=(0, 0): by_seven_loops(x, w, b, s, p, pad=(p[0], p[0], p[1], p[1])),
-    "padding ignored": broken(pad=(0, 0, 0, 0)),
-    "border repeated": broken(mode="replicate"),
-    "stride ignored": broken(strides=(1, 1)),
-    "stride on rows only": lambda x, w, b, s=1, p=(0, 0): by_seven_loops(x, w, b, s, p, strides=(s, 1)),
-    "bias missing": broken(bias_times=0),
-    "bias too often": broken(bias_times=0, each=1),
-    "bias per product": broken(bias_times=0, inside=1),
-    "height and width swapped": lambda x, w, b, s=1, p=(0, 0): by_unfold(x, w, b, s, p).transpose(2, 3),
-    "rows and columns mixed": swapped_loops,
-    "channels last": lambda x, w, b, s=1, p=(0, 0): by_unfold(x, w, b, s, p).movedim(1, -1),
-    "dtype": broken(dtype=torch.float32),
-    "no gradient": lambda x, w, b, s=1, p=(0, 0): torch.tensor(by_unfold(x, w, b, s, p).tolist(), dtype=x.dtype),
-    "changes its input": in_place,
-    "borrowed": lambda x, w, b, s=1, p=(0, 0): F.conv2d(x, w, b, stride=s, padding=p),
-    "shape": lambda x, w, b, s=1, p=(0, 0): by_unfold(x, w, b, s, p)[..., :-1, :-1],
-    "type": lambda x, w, b, s=1, p=(0, 0): by_unfold(x, w, b, s, p).tolist(),
-    "wrong": lambda x, w, b, s=1, p=(0, 0): torch.zeros_like(by_unfold(x, w, b, s, p)),
-}
+def layer(x, weight, bias, stride=1, padding=(0, 0)):
+    made = torch.nn.Conv2d(*weight.shape[1::-1], tuple(weight.shape[2:]), stride, padding, dtype=x.dtype)
+    made.weight.data, made.bias.data = weight.detach(), bias.detach()
+    return made(x)
+
+
+def by_scipy(x, weight, bias, stride=1, padding=(0, 0)):
+    x, weight = F.pad(x, (padding[1], padding[1], padding[0], padding[0])).detach().numpy(), weight.detach().numpy()
+    maps = [[sum(map(scipy.signal.correlate2d, image, kernel, ["valid"] * 9)) for kernel in weight] for image in x]
+    return torch.tensor(maps)[:, :, ::stride, ::stride] + bias[:, None, None]
+
+
+WRONG_CONV2D = [
+    ("flipped kernel", broken(flip=True)),
+    ("last channel", broken(overwrite=True)),
+    ("padding swapped", lambda x, w, b, s=1, p=(0, 0): by_seven_loops(x, w, b, s, p, pad=(p[0], p[0], p[1], p[1]))),
+    ("windows from i", broken(starts=1)),
+    ("bias per product", broken(bias_times=0, inside=1)),
+    ("bias along the width", lambda x, w, b, s=1, p=(0, 0): by_unfold(x, w, 0 * b, s, p) + b),
+    ("rows and columns mixed", swapped_loops),
+    ("dtype", broken(dtype=torch.float32)),
+    ("dtype", broken(dtype=torch.float64)),
+    ("float32", lambda x, w, b, s=1, p=(0, 0): by_unfold(x.float(), w.float(), b.float(), s, p).to(x.dtype)),
+    ("no gradient", lambda x, w, b, s=1, p=(0, 0): torch.tensor(by_unfold(x, w, b, s, p).tolist(), dtype=x.dtype)),
+    ("no gradient", lambda x, w, b, s=1, p=(0, 0): by_unfold(x, w, b.detach(), s, p)),
+    ("wrong gradient", lambda x, w, b, s=1, p=(0, 0): by_unfold(x, w, b / 2 + b.detach() / 2, s, p)),
+    ("changes its input", in_place),
+    ("borrowed", lambda x, w, b, s=1, p=(0, 0): F.conv2d(x, w, b, stride=s, padding=p)),
+    ("borrowed", lambda *inputs: convolution.conv2d(*inputs)),
+    ("borrowed", layer),
+    ("borrowed", by_scipy),
+    ("shape", lambda x, w, b, s=1, p=(0, 0): by_unfold(x, w, b, s, p)[..., :-1, :-1]),
+    ("type", lambda x, w, b, s=1, p=(0, 0): by_unfold(x, w, b, s, p).tolist()),
+    ("wrong", lambda x, w, b, s=1, p=(0, 0): torch.zeros_like(by_unfold(x, w, b, s, p))),
+]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -189,29 +185,20 @@ def backward_by_transposed_convolution(g, x, weight, stride=1):
 def backward_by_loops(g, x, weight, stride=1, **wrong):
     N, (O, _, kh, kw) = len(x), weight.shape
     grad_x, grad_weight = torch.zeros_like(x), torch.zeros_like(weight)
-    sx, sw = wrong.get("stride_x", stride), wrong.get("stride_w", stride)
     for n in range(N):
         if wrong.get("restart"):
             grad_weight = torch.zeros_like(weight)
-        for o in range(wrong.get("outputs", O)):
+        for o in range(O):
             for i in range(g.shape[2]):
                 for j in range(g.shape[3]):
-                    here = 1.0 if wrong.get("ones") else g[n, o, i, j]
-                    grad_weight[o] += here * x[n, :, i * sw : i * sw + kh, j * sw : j * sw + kw]
+                    here = g[n, o, i, j]
+                    if wrong.get("overwrite"):
+                        grad_weight[o] = 0
+                    grad_weight[o] += here * x[n, :, i * stride : i * stride + kh, j * stride : j * stride + kw]
                     stamp = weight[o].flip(1, 2) if wrong.get("flip") else weight[o]
-                    spot = grad_x[n, :, i * sx : i * sx + kh, j * sx : j * sx + kw]
+                    spot = grad_x[n, :, i * stride : i * stride + kh, j * stride : j * stride + kw]
                     spot += here * stamp
     return grad_x, grad_weight, g.sum((0, 2, 3))
-
-
-def changed(**parts):
-    """The right answer with x, weight or bias gradient put through a wrong last step."""
-
-    def answer(g, x, weight, stride=1):
-        right = dict(zip("xwb", backward_by_matrices(g, x, weight, stride), strict=True))
-        return tuple(parts[key](value, g, x, weight) if key in parts else value for key, value in right.items())
-
-    return answer
 
 
 def overwriting(g, x, weight, stride=1):
@@ -223,23 +210,6 @@ def overwriting(g, x, weight, stride=1):
             stamp = torch.tensordot(g[:, :, i, j], weight, dims=1)
             grad_x[:, :, i * stride : i * stride + kh, j * stride : j * stride + kw] = stamp
     return grad_x, grad_weight, grad_bias
-
-
-def only_x(**wrong):
-    """backward_by_loops with a mistake that is kept in grad_x only."""
-
-    def answer(g, x, weight, stride=1):
-        return backward_by_loops(g, x, weight, stride, **wrong)[0], *backward_by_matrices(g, x, weight, stride)[1:]
-
-    return answer
-
-
-def only_weight(**wrong):
-    def answer(g, x, weight, stride=1):
-        right = backward_by_matrices(g, x, weight, stride)
-        return right[0], backward_by_loops(g, x, weight, stride, **wrong)[1], right[2]
-
-    return answer
 
 
 def by_autograd(g, x, weight, stride=1):
@@ -254,40 +224,35 @@ def uses_x_as_scratch(g, x, weight, stride=1):
     return right
 
 
-WRONG_BACKWARD = {
-    "input gradient without the flip": only_x(flip=True),
-    "stamps overwrite": overwriting,
-    "stride ignored in grad_x": only_x(stride_x=1),
-    "only one output channel": only_x(outputs=1),
-    "output channels averaged": changed(x=lambda gx, g, x, w: gx / len(w)),
-    "grad_x averaged": changed(x=lambda gx, g, x, w: gx / len(x)),
-    "grad_out ignored in grad_x": only_x(ones=True),
-    "leftover border lost": lambda g, x, w, s=1: backward_by_matrices(
-        g, x[:, :, : (g.shape[2] - 1) * s + w.shape[2], : (g.shape[3] - 1) * s + w.shape[3]], w, s
+def by_vjp(g, x, weight, stride=1):
+    bias = torch.zeros(len(weight), dtype=x.dtype)
+    return torch.func.vjp(lambda *inputs: F.conv2d(*inputs, stride), x, weight, bias)[1](g)
+
+
+def by_torch_nn_grad(g, x, weight, stride=1):
+    grad_x = torch.nn.grad.conv2d_input(x.shape, weight, g, stride)
+    return grad_x, torch.nn.grad.conv2d_weight(x, weight.shape, g, stride), g.sum((0, 2, 3))
+
+
+WRONG_BACKWARD = [
+    ("input gradient without the flip", lambda *inputs: backward_by_loops(*inputs, flip=True)),
+    ("stamps overwrite", overwriting),
+    ("last image only", lambda *inputs: backward_by_loops(*inputs, restart=True)),
+    ("last window of the last image", lambda *inputs: backward_by_loops(*inputs, overwrite=True)),
+    ("order", lambda *inputs: [backward_by_matrices(*inputs)[i] for i in (1, 0, 2)]),
+    ("not three", lambda *inputs: backward_by_matrices(*inputs)[:2]),
+    ("borrowed", by_autograd),
+    ("borrowed", by_vjp),
+    ("borrowed", by_torch_nn_grad),
+    ("borrowed", lambda *inputs: convolution.conv2d_backward(*inputs)),
+    ("changes its input", uses_x_as_scratch),
+    (
+        "float32",
+        lambda g, x, w, s=1: [part.double() for part in backward_by_matrices(g.float(), x.float(), w.float(), s)],
     ),
-    "flipped weight gradient": changed(w=lambda gw, g, x, w: torch.rot90(gw, 2, (2, 3))),
-    "averaged over the batch": changed(w=lambda gw, g, x, w: gw / x.shape[0]),
-    "averaged over positions": changed(w=lambda gw, g, x, w: gw / g[0, 0].numel()),
-    "first image only": lambda g, x, w, s=1: (
-        backward_by_matrices(g, x, w, s)[0],
-        backward_by_matrices(g[:1], x[:1], w, s)[1],
-        g.sum((0, 2, 3)),
-    ),
-    "last image only": only_weight(restart=True),
-    "stride ignored in grad_weight": only_weight(stride_w=1),
-    "grad_out ignored in grad_weight": only_weight(ones=True),
-    "grad_bias averaged": changed(b=lambda gb, g, x, w: g.mean((0, 2, 3))),
-    "grad_bias averaged over the batch": changed(b=lambda gb, g, x, w: g.mean(0).sum((1, 2))),
-    "grad_bias averaged over positions": changed(b=lambda gb, g, x, w: g.mean((2, 3)).sum(0)),
-    "grad_bias per image": changed(b=lambda gb, g, x, w: g.sum((2, 3))),
-    "grad_bias counts positions": changed(b=lambda gb, g, x, w: torch.ones_like(g).sum((0, 2, 3))),
-    "order": lambda g, x, w, s=1: tuple(backward_by_matrices(g, x, w, s)[i] for i in (1, 0, 2)),
-    "not three": lambda g, x, w, s=1: backward_by_matrices(g, x, w, s)[:2],
-    "borrowed": by_autograd,
-    "changes its input": uses_x_as_scratch,
-    "shape": changed(b=lambda gb, g, x, w: gb[:, None, None]),
-    "wrong": changed(x=lambda gx, g, x, w: gx + 1),
-}
+    ("shape", lambda *inputs: (*backward_by_matrices(*inputs)[:2], backward_by_matrices(*inputs)[2][:, None, None])),
+    ("wrong", lambda *inputs: (backward_by_matrices(*inputs)[0] + 1, *backward_by_matrices(*inputs)[1:])),
+]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -305,18 +270,8 @@ class TestBank(BankTests):
         "02_convolution",
         HEADS,
         RIGHT,
-        [(name, mistake, answer) for name, answers in WRONG.items() for mistake, answer in answers.items()],
+        [(name, mistake, answer) for name, answers in WRONG.items() for mistake, answer in answers],
     )
 
     def test_rounding_to_the_nearest_has_its_own_name(self) -> None:
         assert self.bank.rejection("conv_output_size", size_rounded).name in ("rounds to nearest", "rounds up")
-
-    def test_borrowing_the_library_or_a_layer_is_noticed(self) -> None:
-        def layer(x, weight, bias, stride=1, padding=(0, 0)):
-            made = torch.nn.Conv2d(*weight.shape[1::-1], tuple(weight.shape[2:]), stride, padding, dtype=x.dtype)
-            made.weight.data, made.bias.data = weight.detach(), bias
-            return made(x)
-
-        assert self.bank.rejection("conv2d", layer).name == "borrowed"
-        assert self.bank.rejection("conv2d", lambda *inputs: convolution.conv2d(*inputs)).name == "borrowed"
-        assert F.conv2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2)).item() == 4  # given back afterwards
