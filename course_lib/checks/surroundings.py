@@ -8,6 +8,7 @@ import math
 import os
 import random
 import sys
+import sysconfig
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -49,6 +50,7 @@ LIBRARIES = (
 """Places whose functions an answer might replace."""
 BY_THE_KERNEL = ("input",)  # a notebook puts its own function in while a cell runs
 ORIGINAL: list[tuple[Any, str, Any]] = []
+INSTALLED = tuple(sysconfig.get_paths()[kind] for kind in ("purelib", "platlib"))
 
 
 def remember(*places: Any) -> None:
@@ -96,8 +98,15 @@ def kept() -> Iterator[None]:
             refuse_replaced()
 
 
+def from_a_library(function: Any) -> bool:
+    code = getattr(function, "__code__", None)
+    return code is not None and code.co_filename.startswith(INSTALLED)
+
+
 def refuse_replaced() -> None:
-    replaced = [(place, name, value) for place, name, value in ORIGINAL if vars(place).get(name) is not value]
+    """A library that is imported late may put its own function over another's, as Lightning does with torch.compile."""
+    now = [(place, name, value, vars(place).get(name)) for place, name, value in ORIGINAL]
+    replaced = [(place, name, value) for place, name, value, new in now if new is not value and not from_a_library(new)]
     for place, name, value in replaced:
         setattr(place, name, value)
     if replaced:

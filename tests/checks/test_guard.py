@@ -227,6 +227,13 @@ def test_the_kernels_own_input_is_no_replacement(monkeypatch):
     check(lambda x, scale: scale * x)
 
 
+def test_a_function_that_a_library_puts_over_anothers_is_none_of_the_learners(monkeypatch):
+    monkeypatch.setattr(
+        torch, "compile", F.softsign
+    )  # written in a file of torch, as Lightning's compile is in its own
+    check(lambda x, scale: scale * x)
+
+
 def test_the_checks_themselves_are_watched():
     from course_lib.checks import formula
 
