@@ -228,9 +228,7 @@ def test_the_kernels_own_input_is_no_replacement(monkeypatch):
 
 
 def test_a_function_that_a_library_puts_over_anothers_is_none_of_the_learners(monkeypatch):
-    monkeypatch.setattr(
-        torch, "compile", F.softsign
-    )  # written in a file of torch, as Lightning's compile is in its own
+    monkeypatch.setattr(torch, "compile", F.softsign)  # written in a library, as Lightning's is
     check(lambda x, scale: scale * x)
 
 
