@@ -121,7 +121,7 @@ def fold(
     (kh, kw), (sh, sw), (ph, pw), (dh, dw) = check_geometry(kernel_size, stride, padding, dilation)
     Ho, Wo = output_size(H, kh, sh, ph, dh), output_size(W, kw, sw, pw, dw)
     if columns.ndim != 3 or columns.shape[1] % (kh * kw) or columns.shape[2] != Ho * Wo:
-        raise CourseError(f"columns is {list(columns.shape)}, expected [N, C * {kh * kw}, {Ho * Wo}]")
+        raise CourseError(f"columns: got {list(columns.shape)}, expected [N, C * {kh * kw}, {Ho * Wo}]")
     columns = columns.reshape(len(columns), columns.shape[1] // (kh * kw), kh, kw, Ho, Wo)
     padded = columns.new_zeros(*columns.shape[:2], H + 2 * ph, W + 2 * pw)
     for i in range(kh):
@@ -191,7 +191,7 @@ def conv2d_backward(
     N, _, H, W = x.shape
     expected = [N, len(weight), output_size(H, kh, sh, ph, dh), output_size(W, kw, sw, pw, dw)]
     if list(grad_out.shape) != expected:
-        raise CourseError(f"grad_out is {list(grad_out.shape)}, expected {expected}, the shape of the output")
+        raise CourseError(f"grad_out: got {list(grad_out.shape)}, expected {expected}, the shape of the output")
     grad_x = grad_weight = grad_bias = None
     if needs[0]:
         grad_x = input_gradient(grad_out, weight, (H, W), stride, padding, dilation, groups)
@@ -236,11 +236,11 @@ def conv_transpose2d(
     (kh, kw), (sh, sw), (ph, pw), (dh, dw) = check_geometry(weight.shape[2:], stride, padding, dilation)
     oh, ow = pair(output_padding, "output_padding", 0)
     if oh >= sh or ow >= sw:  # no strided convolution maps such a size to H
-        raise CourseError(f"output_padding is {(oh, ow)}, expected less than stride {(sh, sw)}")
+        raise CourseError(f"output_padding: got {(oh, ow)}, expected less than stride {(sh, sw)}")
     H = (x.shape[2] - 1) * sh - 2 * ph + dh * (kh - 1) + oh + 1
     W = (x.shape[3] - 1) * sw - 2 * pw + dw * (kw - 1) + ow + 1
     if H < 1 or W < 1:
-        raise CourseError(f"padding is {(ph, pw)}: the output would have {H} x {W} pixels")
+        raise CourseError(f"padding: got {(ph, pw)}: the output would have {H} x {W} pixels")
     out = input_gradient(x, weight, (H, W), stride, padding, dilation, groups)
     return out if bias is None else out + bias.view(-1, 1, 1)
 
@@ -290,7 +290,7 @@ class Conv2d(nn.Module):
     ):
         super().__init__()
         if groups < 1 or in_channels % groups or out_channels % groups:
-            raise CourseError(f"groups is {groups}, expected a divisor of {in_channels} and of {out_channels} channels")
+            raise CourseError(f"groups: got {groups}, expected a divisor of {in_channels} and {out_channels} channels")
         (kh, kw), *_ = check_geometry(kernel_size, stride, padding, dilation)
         self.options = stride, padding, dilation, groups
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, kh, kw))
@@ -320,7 +320,7 @@ def pair(value: Pair, name: str, least: int = 1) -> tuple[int, int]:
     """An int or a pair of ints (vertical, horizontal), each at least `least`, as a pair."""
     both = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(both) != 2 or not all(isinstance(v, int) and not isinstance(v, bool) and v >= least for v in both):
-        raise CourseError(f"{name} is {value!r}, expected an int or a pair of ints, each at least {least}")
+        raise CourseError(f"{name}: got {value!r}, expected an int or a pair of ints, each at least {least}")
     return both
 
 
@@ -333,22 +333,22 @@ def check_geometry(kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pai
 def check_images(x: Tensor, name: str = "x") -> None:
     """Anything but [N, C, H, W] is refused."""
     if x.ndim != 4:
-        raise CourseError(f"{name} is {list(x.shape)}, expected 4 axes [N, C, H, W]")
+        raise CourseError(f"{name}: got {list(x.shape)}, expected 4 axes [N, C, H, W]")
 
 
 def check_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int, transposed: bool = False) -> None:
     """Shapes and types of the operands. In a transposed convolution weight's first axis meets x, not the output."""
     check_images(x)
     if weight.ndim != 4 or 0 in weight.shape:
-        raise CourseError(f"weight is {list(weight.shape)}, expected 4 axes [O, C // groups, kh, kw], none empty")
+        raise CourseError(f"weight: got {list(weight.shape)}, expected 4 axes [O, C // groups, kh, kw], none empty")
     if not isinstance(groups, int) or groups < 1 or x.shape[1] % groups or len(weight) % groups:
-        raise CourseError(f"groups is {groups}, expected a divisor of {x.shape[1]} and {len(weight)} channels")
+        raise CourseError(f"groups: got {groups}, expected a divisor of {x.shape[1]} and {len(weight)} channels")
     inputs, outputs = weight.shape[1] * groups, len(weight)
     if transposed:
         inputs, outputs = outputs, inputs
     if x.shape[1] != inputs:
         raise CourseError(f"x has {x.shape[1]} channels, weight {list(weight.shape)}, groups={groups} expects {inputs}")
     if bias is not None and bias.shape != (outputs,):
-        raise CourseError(f"bias is {list(bias.shape)}, expected [{outputs}], one per output channel")
+        raise CourseError(f"bias: got {list(bias.shape)}, expected [{outputs}], one per output channel")
     if x.dtype != weight.dtype or x.device != weight.device:
-        raise CourseError(f"x is {x.dtype} on {x.device}, but weight is {weight.dtype} on {weight.device}")
+        raise CourseError(f"x: got {x.dtype} on {x.device}, but weight is {weight.dtype} on {weight.device}")

@@ -13,7 +13,7 @@ from course_lib.errors import CourseError
 def check_size(size: int) -> None:
     """Kernels with a centre only."""
     if not isinstance(size, int) or size < 1 or size % 2 == 0:
-        raise CourseError(f"size is {size!r}, expected an odd number of pixels")
+        raise CourseError(f"size: got {size!r}, expected an odd number of pixels")
 
 
 def box(size: int = 3) -> Tensor:
@@ -26,7 +26,7 @@ def gaussian(size: int = 5, sigma: float = 1.0) -> Tensor:
     """A blur whose weights fall off with distance: exp(-r^2 / (2 sigma^2)), sum 1. sigma is in pixels."""
     check_size(size)
     if not sigma > 0:
-        raise CourseError(f"sigma is {sigma}, expected more than 0 pixels")
+        raise CourseError(f"sigma: got {sigma}, expected more than 0 pixels")
     x = torch.arange(size) - size // 2
     bell = torch.exp(-(x**2) / (2 * sigma**2))
     kernel = bell.view(-1, 1) * bell  # a Gaussian in two dimensions is the product of two in one
@@ -59,10 +59,10 @@ def apply_filter(images: Tensor, kernel: Tensor | str) -> Tensor:
     check_images(images, "images")
     if isinstance(kernel, str):
         if kernel not in FILTERS:
-            raise CourseError(f"kernel is {kernel!r}, expected one of: {', '.join(FILTERS)}")
+            raise CourseError(f"kernel: got {kernel!r}, expected one of: {', '.join(FILTERS)}")
         kernel = FILTERS[kernel]
     if kernel.ndim != 2 or kernel.shape[0] % 2 == 0 or kernel.shape[1] % 2 == 0:
-        raise CourseError(f"kernel is {list(kernel.shape)}, expected [kh, kw] with odd kh and kw")
+        raise CourseError(f"kernel: got {list(kernel.shape)}, expected [kh, kw] with odd kh and kw")
     (kh, kw), channels = kernel.shape, images.shape[1]
     padded = F.pad(images, (kw // 2, kw // 2, kh // 2, kh // 2), mode="replicate")
     weight = kernel.to(images).expand(channels, 1, kh, kw)  # groups: each channel meets its own copy

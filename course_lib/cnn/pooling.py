@@ -24,7 +24,7 @@ def max_pool2d(x: Tensor, kernel_size: Pair, stride: Pair | None = None, padding
     """
     (kh, kw), (sh, sw), (ph, pw) = check_pooling(x, kernel_size, stride, padding)
     if not x.is_floating_point():
-        raise CourseError(f"x is {x.dtype}, expected floating point: padding for max pooling is minus infinity")
+        raise CourseError(f"x: got {x.dtype}, expected floating point: padding for max pooling is minus infinity")
     view = windows(x, (kh, kw), (sh, sw), (ph, pw), fill=float("-inf"))  # [N, C, kh, kw, Ho, Wo]
     values, which = view.flatten(2, 3).max(dim=2)  # which: 0 .. kh * kw - 1, the position inside the window
     row = torch.arange(values.shape[2], device=x.device).view(-1, 1) * sh - ph + which // kw
@@ -35,7 +35,7 @@ def max_pool2d(x: Tensor, kernel_size: Pair, stride: Pair | None = None, padding
 def max_pool2d_backward(grad_out: Tensor, indices: Tensor, size: tuple[int, int]) -> Tensor:
     """Each gradient goes to the one pixel that was the largest; all others get zero. size is H, W of the input."""
     if grad_out.shape != indices.shape:
-        raise CourseError(f"grad_out is {list(grad_out.shape)}, but indices is {list(indices.shape)}")
+        raise CourseError(f"grad_out: got {list(grad_out.shape)}, but indices is {list(indices.shape)}")
     grad_x = grad_out.new_zeros(*grad_out.shape[:2], size[0] * size[1])
     return grad_x.scatter_add_(2, indices.flatten(2), grad_out.flatten(2)).unflatten(2, tuple(size))
 
@@ -161,5 +161,5 @@ def check_pooling(x: Tensor, kernel_size: Pair, stride: Pair | None, padding: Pa
     stride = kernel_size if stride is None else stride
     kernel_size, stride, padding, _ = check_geometry(kernel_size, stride, padding, 1)
     if padding[0] > kernel_size[0] // 2 or padding[1] > kernel_size[1] // 2:
-        raise CourseError(f"padding is {padding}, expected at most half of kernel_size {kernel_size}")
+        raise CourseError(f"padding: got {padding}, expected at most half of kernel_size {kernel_size}")
     return kernel_size, stride, padding
