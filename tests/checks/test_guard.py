@@ -417,6 +417,7 @@ GRADIENTS = Formula(
         "cut": (lambda x, scale: (scale * x * x.detach(), ...), "a constant"),
         "first part doubled": (lambda x, scale: (2 * scale * x.square(), ...), "twice"),
         "second part doubled": (lambda x, scale: (..., 2 * scale * x), "twice"),
+        "first part zero": (lambda x, scale: (0 * x, ...), "other numbers, but the gradient of a cut graph"),
     },
     leaves=("x",),
 )
@@ -435,6 +436,7 @@ REMEMBERED = {}
         (lambda x, scale: (scale * x.square(), 2 * scale * x), "second part doubled"),
         (lambda x, scale: tuple(part.detach() for part in square(x, scale)), "no gradient"),
         (lambda x, scale: (scale * x.square(), (scale * x).detach()), "wrong gradient"),
+        (lambda x, scale: ((scale * x.square()).detach(), scale * x), "wrong gradient"),
         (lambda x, scale: scale * x, "type"),
     ],
 )
