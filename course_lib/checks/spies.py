@@ -70,6 +70,11 @@ def note_learning(network: nn.Module, optimizer: torch.optim.Optimizer, events: 
     optimizer.register_step_post_hook(lambda *_: events.append(name + "step"))
 
 
+def flat(network: nn.Module) -> Tensor:
+    """All weights in one vector."""
+    return torch.cat([weights.detach().flatten() for weights in network.parameters()])
+
+
 @contextmanager
 def explained(complaints: dict[str, tuple[str, str]]) -> Iterator[None]:
     """Torch's own errors, by a piece of their text, as the mistake they come from: its name and what to say."""

@@ -14,9 +14,10 @@ from torch.nn import functional as F
 
 from course_lib.checks.compare import TOLERANCE, compare, explain, same
 from course_lib.checks.core import exercise
-from course_lib.checks.formula import SEEDS, Case, Formula, Sight, normal, with_graph
+from course_lib.checks.formula import SEEDS, Case, Formula, normal, with_graph
 from course_lib.checks.guard import Forbidden
-from course_lib.checks.spies import Spy, explained, note_learning, one_loss, with_numbers
+from course_lib.checks.signs import SMALL, cut_off, infinite
+from course_lib.checks.spies import Spy, explained, flat, note_learning, one_loss, with_numbers
 from course_lib.checks.verdict import WrongAnswer
 
 CHAPTER = "04_training_a_cnn"
@@ -35,7 +36,6 @@ UNSTABLE = (
     "with logits of 1000 or -1000 your loss is infinite or NaN: subtract each row's largest logit before exp, and take "
     "log(sum of exp) instead of the logarithm of a quotient"
 )
-SMALL = -298.0  # a logit 300 below the largest of its row
 
 
 def labelled(generator: torch.Generator) -> Iterator[Case]:
@@ -45,7 +45,7 @@ def labelled(generator: torch.Generator) -> Iterator[Case]:
         labels = torch.randint(logits.shape[1], (len(logits),), generator=generator)
         return {"logits": logits, "labels": labels}
 
-    yield {"logits": torch.tensor([[2.0, SMALL], [-5.0, 1.0]], dtype=torch.float64), "labels": torch.tensor([1, 1])}
+    yield {"logits": torch.tensor([[2.0, -SMALL], [-5.0, 1.0]], dtype=torch.float64), "labels": torch.tensor([1, 1])}
     for count, classes, spread, mean in ((6, 4, 1, 0), (5, 9, 3, 2), (1, 3, 1, 0), (7, 7, 1, -1)):
         yield case(spread * normal(generator, count, classes) + mean)
     for count, centre in ((4, 1000), (3, -1000)):
@@ -73,19 +73,6 @@ def entropy(z: Tensor, y: Tensor) -> Tensor:
 def by_exp(z: Tensor, y: Tensor, in_sum: Tensor | int, in_right: Tensor | int) -> Tensor:
     """log(sum of exp) minus the right logit, with something subtracted from the logits in each of the two."""
     return ((z - in_sum).exp().sum(dim=1).log() - of_label(z - in_right, y)).mean()
-
-
-def infinite(case: Case, got: Sight, right: Sight) -> bool:
-    """A single number that is infinite or NaN, where none should be."""
-    return isinstance(got.value, Tensor) and got.value.numel() == 1 and not bool(got.value.isfinite())
-
-
-def cut_off(case: Case, got: Sight, right: Sight) -> bool:
-    """Finite, but wrong for the first time far from zero, or a chance of e^-300 that costs less than e^-90 would."""
-    if not isinstance(got.value, Tensor) or got.value.numel() != 1:
-        return False
-    got, right = float(got.value.detach()), float(right.value.detach())
-    return 0 <= got < 0.3 * right if SMALL in case["logits"] else case["logits"].abs().max() > 900
 
 
 cross_entropy = exercise(CHAPTER, "cross_entropy", READY_MADE_LOSS)(
@@ -227,10 +214,6 @@ class Rehearsal:
             self.steps.append(self.events.count("step") - before)
             self.calls.append(self.model.calls[forwards:])
             self.weights.append(flat(self.model))
-
-
-def flat(model: nn.Module) -> Tensor:
-    return torch.cat([weights.detach().flatten() for weights in model.parameters()])
 
 
 def descent(change: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy, order: str = "zlbs") -> Step:
