@@ -67,7 +67,7 @@ def identity(code: CodeType) -> tuple[str, int, int]:
     return code.co_filename, code.co_firstlineno, len(code.co_code)
 
 
-SEEDS = frozenset(identity(function.__code__) for function in SEEDING)
+SEEDS = frozenset(identity(inspect.unwrap(function).__code__) for function in SEEDING)
 
 
 def forking(frame: FrameType) -> bool:
