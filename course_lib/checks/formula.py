@@ -51,7 +51,8 @@ class Formula:
     signs      name -> what gives away, on a case, a mistake that has too many sizes to be one program (an epsilon), and
                what to say; asked with the case and the sights of the answer and of the right program, when no program
                explains the answer
-    read       turns what came back into what `right` returns, or raises WrongAnswer: for answers of several types
+    read       turns what came back, from the right program too, into what is compared, or raises WrongAnswer: for
+               answers of several types, or of which only a part is settled
     first      what only this exercise asks, before the cases: what an answer leaves behind in a network
     also       what only this exercise asks, after the cases
     """
@@ -80,7 +81,7 @@ class Formula:
 
     def ask(self, answer: Callable, case: Case, again: bool = False) -> None:
         """One call of the answer, judged."""
-        right = self.see(self.right, case)
+        right = self.see(self.right, case, self.read)
         try:
             got = self.see(answer, case, self.read)
         except WrongAnswer:

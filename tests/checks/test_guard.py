@@ -476,6 +476,14 @@ def test_a_float_where_gradients_count_has_lost_its_graph():
     assert caught.value.name == "no gradient"
 
 
+def test_only_what_is_read_is_compared():
+    """A root has two signs, and both are right."""
+    either = Formula(lambda x, scale: scale * x, cases, {}, read=lambda value: value.square())
+    either(lambda x, scale: -scale * x)
+    with pytest.raises(WrongAnswer):
+        either(lambda x, scale: x)
+
+
 SIGNED = Formula(
     lambda x, scale: x / scale,
     cases,
