@@ -3,72 +3,64 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.checks.core import WrongAnswer, compare, exercise, expect_tensor, same, untouched
+from course_lib.checks.compare import compare, expect_tensor, same
+from course_lib.checks.core import exercise, untouched
+from course_lib.checks.formula import Case, Formula, normal
+from course_lib.checks.verdict import WrongAnswer
 
 CHAPTER = "11_gan_or_vae"
 
 
-def number_of(got: Any, what: str) -> Tensor:
-    """The learner's number as a float64 scalar; a number, or a tensor that holds one."""
-    if isinstance(got, Tensor) and got.numel() == 1:
-        got = got.detach().double().reshape(()).cpu()
-    elif not isinstance(got, Tensor) and hasattr(got, "__float__"):
-        got = torch.tensor(float(got), dtype=torch.float64)
-    else:
-        kind = f"a tensor of shape {list(got.shape)}" if isinstance(got, Tensor) else f"a {type(got).__name__}"
-        raise WrongAnswer("type", f"{what} is {kind}, expected one number")
-    return got
-
-
-def normals(generator: torch.Generator, *size: int) -> Tensor:
-    return torch.randn(size, generator=generator, dtype=torch.float64)
+def number(got: Any, what: str = "your result") -> Tensor:
+    """One number, Python's, NumPy's or in a tensor, as a float64 scalar."""
+    if isinstance(got, np.ndarray):
+        got = torch.from_numpy(got)
+    if isinstance(got, complex) or (isinstance(got, Tensor) and got.is_complex()):
+        raise WrongAnswer("complex", f"{what} is a complex number: take the real part of the eigenvalues, `.real`")
+    if isinstance(got, tuple | list) or (isinstance(got, Tensor) and got.numel() != 1):
+        raise WrongAnswer("several numbers", f"{what} holds several numbers, expected one")
+    if not hasattr(got, "__float__"):
+        raise WrongAnswer("type", f"{what} is a {type(got).__name__}, expected one number")
+    return torch.tensor(float(got), dtype=torch.float64)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Exercise 1: frechet_gaussians
 # ---------------------------------------------------------------------------------------------------------------------
 
-
-def covariance(generator: torch.Generator, width: int, rank: int) -> Tensor:
-    factor = normals(generator, width, rank)
-    return factor @ factor.T / rank
+CLOUDS = [(3, 5, 7, 1), (5, 9, 6, 1), (1, 2, 2, 1), (4, 8, 8, 1e-3), (3, 6, 9, 1e4)]  # dimensions, points, size
+FLAT = [(6, 2, 3, 1), (4, 4, 0, 1), (5, 3, 5, 1)]
 
 
-@exercise(CHAPTER)
-def frechet_gaussians(answer: Callable) -> None:
-    """answer(mean_a [D], cov_a [D, D], mean_b [D], cov_b [D, D]) -> their squared Fréchet distance."""
-    generator = torch.Generator().manual_seed(11)
-    for width, rank_a, rank_b in ((3, 5, 7), (5, 9, 6), (1, 2, 2), (6, 2, 3), (4, 4, 4)):
-        mean_a, mean_b = normals(generator, width), 2 * normals(generator, width)
-        cov_a, cov_b = covariance(generator, width, rank_a), 3 * covariance(generator, width, rank_b)
-        inputs = [t.clone() for t in (mean_a, cov_a, mean_b, cov_b)]
-        got = answer(*inputs)
-        for before, after, name in zip(
-            (mean_a, cov_a, mean_b, cov_b), inputs, ("mean_a", "cov_a", "mean_b", "cov_b"), strict=True
-        ):
-            untouched(before, after, name)
-        if isinstance(got, Tensor) and got.is_complex():
-            raise WrongAnswer("complex", "your result is a complex number: take the real part of the trace of the root")
-        got = number_of(got, "your result")
-        case = f"for {width} dimensions"
-        if not got.isfinite():
-            raise WrongAnswer(
-                "flat clouds",
-                f"{case} your result is {float(got)}: these covariances are flat in some directions, and rounding "
-                "makes their eigenvalues slightly negative; clamp them at 0 before the root",
-            )
-        wanted = squared_distance(mean_a, cov_a, mean_b, cov_b)
-        tolerance = 1e-6 if min(rank_a, rank_b) > width else 1e-4  # a root is inexact at 0
-        compare(got, wanted, f"{case} your result", frechet_mistakes(mean_a, cov_a, mean_b, cov_b), tolerance)
-        mean_only = answer(mean_a, cov_a, mean_b, cov_a.clone())
-        apart = (mean_a - mean_b).square().sum()
-        compare(number_of(mean_only, "your result"), apart, f"{case}, with equal covariances, your result", {}, 1e-4)
+def covariance(generator: torch.Generator, width: int, points: int) -> Tensor:
+    """Flat where there are fewer points than dimensions, and zero without any."""
+    factor = normal(generator, width, points)
+    return factor @ factor.T / max(points, 1)
+
+
+def gaussians(generator: torch.Generator, clouds: list[tuple]) -> Iterator[Case]:
+    for width, points_a, points_b, size in clouds:
+        yield {
+            "mean_a": size * normal(generator, width),
+            "cov_a": size**2 * covariance(generator, width, points_a),
+            "mean_b": 2 * size * normal(generator, width),
+            "cov_b": 3 * size**2 * covariance(generator, width, points_b),
+        }
+
+
+def regular(generator: torch.Generator) -> Iterator[Case]:
+    """Full clouds of every size, then two of the same shape."""
+    yield from gaussians(generator, CLOUDS)
+    (case,) = gaussians(generator, CLOUDS[:1])
+    yield case | {"cov_b": case["cov_a"].clone()}
 
 
 def root(matrix: Tensor) -> Tensor:
@@ -77,66 +69,143 @@ def root(matrix: Tensor) -> Tensor:
     return vectors * values.clamp_min(0).sqrt() @ vectors.T
 
 
-def squared_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> Tensor:
-    half = root(cov_a)
-    cross = torch.linalg.eigvalsh(half @ cov_b @ half).clamp_min(0).sqrt().sum()
-    return (mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross
+def roots(values: Tensor) -> Tensor:
+    return values.clamp_min(0).sqrt().sum()
 
 
-def frechet_mistakes(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> dict[str, tuple[Tensor, str]]:
-    """What each misconception would give."""
-    means = (mean_a - mean_b).square().sum()
-    spreads = cov_a.trace() + cov_b.trace()
-    right = squared_distance(mean_a, cov_a, mean_b, cov_b)
-    cross = (means + spreads - right) / 2
-    product = cov_a @ cov_b
-    whole_root = root(root(cov_a) @ cov_b @ root(cov_a))
-    return {
-        "missing the 2": (means + spreads - cross, "the trace of the root counts twice: tr(A + B - 2 (A B)^½)"),
-        "plus the root": (means + spreads + 2 * cross, "the root is subtracted: it is what the two have in common"),
-        "root forgotten": (
-            means + spreads - 2 * product.trace(),
-            "you subtract the trace of A B itself: take the matrix square root first",
-        ),
-        "root of each element": (
-            means + spreads - 2 * product.clamp_min(0).sqrt().trace(),
-            "you took the root of each element: a matrix root R has R @ R = A B; use eigenvalues",
-        ),
-        "product of roots": (
-            means + spreads - 2 * (root(cov_a) @ root(cov_b)).trace(),
-            "you multiplied the roots of A and B: that is the root of the product only if A and B commute",
-        ),
-        "root of the trace": (
-            means + spreads - 2 * product.trace().sqrt(),
-            "you took the root of the trace: take the root of the matrix, then the trace",
-        ),
-        "eigenvalues not rooted": (
-            means + spreads - 2 * torch.linalg.eigvals(product).abs().sum(),
-            "you summed eigenvalues of A B: sum their square roots",
-        ),
-        "diagonals only": (
-            means + (cov_a.diagonal().sqrt() - cov_b.diagonal().sqrt()).square().sum(),
-            "you used the diagonals only: that forgets how the dimensions vary together",
-        ),
-        "means not squared": (
-            means.sqrt() + right - means,
-            "the distance of the means counts squared: (mean_a - mean_b).square().sum()",
-        ),
-        "means averaged": (
-            means / len(mean_a) + right - means,
-            "the squared difference of the means is summed over the dimensions, not averaged",
-        ),
-        "means forgotten": (right - means, "the means are missing: add their squared distance"),
-        "covariances forgotten": (means, "the covariances are missing: your result is only the means' part"),
-        "trace forgotten": (
-            means + (cov_a + cov_b - 2 * whole_root).sum(),
-            "you summed all elements: the trace adds up the diagonal only",
-        ),
-        "square root taken": (
-            right.clamp_min(0).sqrt(),
-            "you took the root of the whole: the figure reported everywhere is the squared distance",
-        ),
-    }
+def middle_root(a: Tensor, b: Tensor) -> Tensor:
+    """The root of A^½ B A^½, which has the eigenvalues of A B and is symmetric."""
+    return root(root(a) @ b @ root(a))
+
+
+def apart(
+    mean_a: Tensor,
+    cov_a: Tensor,
+    mean_b: Tensor,
+    cov_b: Tensor,
+    *,
+    means: Callable[[Tensor], Tensor] = lambda difference: difference.square().sum(),
+    common: Callable[[Tensor, Tensor], Tensor] = lambda a, b: middle_root(a, b).trace(),
+    times: float = 2,
+    whole: Callable[[Tensor], Tensor] = lambda distance: distance,
+) -> Tensor:
+    """The squared Fréchet distance; the options are what the mistakes change."""
+    return whole(means(mean_a - mean_b) + cov_a.trace() + cov_b.trace() - times * common(cov_a, cov_b))
+
+
+def shared(common: Callable[[Tensor, Tensor], Tensor]) -> Callable:
+    return partial(apart, common=common)
+
+
+def rounded_up(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> Tensor:
+    little = 1e-6 * torch.eye(len(cov_a), dtype=cov_a.dtype)
+    return apart(mean_a, cov_a + little, mean_b, cov_b + little)
+
+
+NOT_SYMMETRIC = "A B is not symmetric, and eigvalsh and eigh read only half of it: take eigvals of A B, and `.real`"
+FLAT_CLOUDS = (
+    "for a covariance that is flat in some directions you return {}: clamp the eigenvalues at 0 before the root"
+)
+flat_clouds = Formula(
+    apart,
+    partial(gaussians, clouds=FLAT),
+    wrong={},
+    stops={"flat clouds": (lambda case: True, FLAT_CLOUDS.format("nothing"))},
+    signs={
+        "flat clouds": (
+            lambda case, got, right: got.value is not None and not got.value.isfinite(),
+            FLAT_CLOUDS.format("no number"),
+        )
+    },
+    read=number,
+    tolerance=1e-5,  # the root of a rounding error at 0 is large
+)
+frechet_gaussians = exercise(CHAPTER, "frechet_gaussians")(
+    Formula(
+        apart,
+        regular,
+        read=number,
+        also=(flat_clouds,),
+        wrong={
+            "missing the 2": (
+                partial(apart, times=1),
+                "the trace of the root counts twice: tr(A + B - 2 (A B)^½)",
+            ),
+            "plus the root": (
+                partial(apart, times=-2),
+                "the root is subtracted: it is what the two have in common",
+            ),
+            "root forgotten": (
+                shared(lambda a, b: (a @ b).trace()),
+                "you subtract the trace of A B itself, which is the sum of its eigenvalues: sum their square roots",
+            ),
+            "root of each element": (
+                shared(lambda a, b: (a @ b).clamp_min(0).sqrt().trace()),
+                "you took the root of each element: a matrix root R has R @ R = A B; use eigenvalues",
+            ),
+            "element by element": (
+                shared(lambda a, b: roots(torch.linalg.eigvalsh(a * b))),
+                "A * B multiplies element by element: the matrix product is A @ B",
+            ),
+            "as if symmetric": (shared(lambda a, b: roots(torch.linalg.eigvalsh(a @ b))), NOT_SYMMETRIC),
+            "as if symmetric, upper half": (
+                shared(lambda a, b: roots(torch.linalg.eigvalsh(a @ b, UPLO="U"))),
+                NOT_SYMMETRIC,
+            ),
+            "singular values": (
+                shared(lambda a, b: roots(torch.linalg.svdvals(a @ b))),
+                "you took the roots of the singular values of A B: it is not symmetric, so its eigenvalues differ",
+            ),
+            "eigenvalues apart": (
+                shared(lambda a, b: roots(torch.linalg.eigvalsh(a) * torch.linalg.eigvalsh(b))),
+                "you multiplied eigenvalues of A by those of B: the eigenvalues of A B are others; multiply first",
+            ),
+            "product of roots": (
+                shared(lambda a, b: (root(a) @ root(b)).trace()),
+                "you multiplied the roots of A and B: that is the root of the product only if A and B commute",
+            ),
+            "root of the trace": (
+                shared(lambda a, b: (a @ b).trace().sqrt()),
+                "you took the root of the trace: take the root of the matrix, then the trace",
+            ),
+            "diagonals only": (
+                shared(lambda a, b: (a.diagonal() * b.diagonal()).sqrt().sum()),
+                "you used the diagonals only: that forgets how the dimensions vary together",
+            ),
+            "means not squared": (
+                partial(apart, means=lambda difference: difference.norm()),
+                "the distance of the means counts squared: (mean_a - mean_b).square().sum()",
+            ),
+            "means averaged": (
+                partial(apart, means=lambda difference: difference.square().mean()),
+                "the squared difference of the means is summed over the dimensions, not averaged",
+            ),
+            "means forgotten": (
+                partial(apart, means=lambda difference: 0 * difference.sum()),
+                "the means are missing: add their squared distance",
+            ),
+            "covariances forgotten": (
+                lambda mean_a, cov_a, mean_b, cov_b: (mean_a - mean_b).square().sum(),
+                "the covariances are missing: your result is only the means' part",
+            ),
+            "trace forgotten": (
+                lambda mean_a, cov_a, mean_b, cov_b: (
+                    (mean_a - mean_b).square().sum() + (cov_a + cov_b - 2 * middle_root(cov_a, cov_b)).sum()
+                ),
+                "you summed all elements: the trace adds up the diagonal only",
+            ),
+            "square root taken": (
+                partial(apart, whole=lambda distance: distance.clamp_min(0).sqrt()),
+                "you took the root of the whole: the figure reported everywhere is the squared distance",
+            ),
+            "something added to the covariances": (
+                rounded_up,
+                "something small is added to the covariances: clamp the eigenvalues at 0 instead, which changes "
+                "nothing where they are positive",
+            ),
+        },
+    )
+)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -153,8 +222,8 @@ def draw_codes(answer: Callable) -> None:
     """
     generator = torch.Generator().manual_seed(20)
     for count, width in ((40, 3), (9, 5), (60, 2), (25, 1)):
-        codes = normals(generator, count, width) @ (normals(generator, width, width) + torch.eye(width))
-        codes = codes * (1 + 2 * torch.rand(width, generator=generator)) + 3 * normals(generator, width)
+        codes = normal(generator, count, width) @ (normal(generator, width, width) + torch.eye(width))
+        codes = codes * (1 + 2 * torch.rand(width, generator=generator)) + 3 * normal(generator, width)
         probes = torch.cat([torch.zeros(1, width), torch.eye(width)]).double()
         case = f"for codes of shape {[count, width]}"
         got = called(answer, codes, probes, case)
@@ -165,7 +234,7 @@ def draw_codes(answer: Callable) -> None:
         compare(mean, wanted, f"{case} the mean of your draws", mean_mistakes(codes))
         found = factor @ factor.T
         compare(found, codes.T.cov().reshape(width, width), f"{case} your draws' covariance", factor_mistakes(codes))
-        noise = normals(generator, 7, width)
+        noise = normal(generator, 7, width)
         leaf = noise.clone().requires_grad_()
         with torch.enable_grad():
             drawn = called(answer, codes, leaf, case)
@@ -177,7 +246,7 @@ def draw_codes(answer: Callable) -> None:
             raise WrongAnswer(
                 "no gradient", "right draws, but no gradient gets through to the noise: leave out .detach()"
             )
-        direction = normals(generator, 7, width)
+        direction = normal(generator, 7, width)
         (gradient,) = torch.autograd.grad(drawn, leaf, direction)
         if not same(gradient, direction @ factor):
             raise WrongAnswer("no gradient", "right draws, but the gradient for the noise is wrong")
@@ -290,8 +359,8 @@ def copy_ratio(answer: Callable) -> None:
     """answer(fakes [M, F], test [K, F], train [N, F]) -> median nearest distance of fakes over that of test images."""
     generator = torch.Generator().manual_seed(31)
     for made, kept, learned, width in ((7, 9, 15, 3), (12, 5, 11, 4), (8, 6, 4, 2), (5, 5, 5, 6)):
-        fakes, test = 2 * normals(generator, made, width) + 0.7, normals(generator, kept, width)
-        train = 1.2 * normals(generator, learned, width) - 0.3
+        fakes, test = 2 * normal(generator, made, width) + 0.7, normal(generator, kept, width)
+        train = 1.2 * normal(generator, learned, width) - 0.3
         inputs = [t.clone() for t in (fakes, test, train)]
         got = answer(*inputs)
         for before, after, name in zip((fakes, test, train), inputs, ("fakes", "test", "train"), strict=True):
@@ -300,8 +369,8 @@ def copy_ratio(answer: Callable) -> None:
         if isinstance(got, tuple | list) or (isinstance(got, Tensor) and got.numel() > 1):
             raise WrongAnswer("several numbers", f"{case} you return several numbers, expected one ratio")
         mistakes = copy_mistakes(fakes, test, train)
-        compare(number_of(got, "your result"), ratio(fakes, test, train), f"{case} your result", mistakes)
-    copied = number_of(answer(train[:4].clone(), test, train), "your result")
+        compare(number(got, "your result"), ratio(fakes, test, train), f"{case} your result", mistakes)
+    copied = number(answer(train[:4].clone(), test, train), "your result")
     if not same(copied, torch.zeros(()).double()):
         raise WrongAnswer(
             "exact copies", f"for exact copies of training images your result is {float(copied):.3g}, not 0"
@@ -436,8 +505,8 @@ def short(values: list[float]) -> str:
 def one_verdict(got: Any, a: list[float], b: list[float], lower: bool, case: str) -> None:
     x, y = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
     difference, error = x.mean() - y.mean(), (x.var() / len(x) + y.var() / len(y)).sqrt()
-    compare(number_of(got[0], "your difference"), difference, f"{case} your difference", difference_mistakes(x, y))
-    compare(number_of(got[1], "your standard error"), error, f"{case} your standard error", error_mistakes(x, y))
+    compare(number(got[0], "your difference"), difference, f"{case} your difference", difference_mistakes(x, y))
+    compare(number(got[1], "your standard error"), error, f"{case} your standard error", error_mistakes(x, y))
     better = "a" if (difference < 0) == lower else "b"
     wanted = better if difference.abs() > 2 * error else "cannot tell"
     if got[2] == wanted:

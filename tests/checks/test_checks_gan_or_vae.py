@@ -123,43 +123,53 @@ RIGHT = {
     ],
 }
 
-MEANS = "((mean_a - mean_b) ** 2).sum()"
-ROOTS = "torch.linalg.eigvals(cov_a @ cov_b).real.clamp(min=0).sqrt()"
 WRONG = [
-    ("frechet_gaussians", "missing the 2", changed(FRECHET, "2 * roots", "roots")),
-    ("frechet_gaussians", "plus the root", changed(FRECHET, "- 2 * roots", "+ 2 * roots")),
-    ("frechet_gaussians", "root forgotten", changed(FRECHET, "roots.sum()", "torch.trace(cov_a @ cov_b)")),
     (
         "frechet_gaussians",
         "root of each element",
-        changed(FRECHET, "roots.sum()", "torch.trace((cov_a @ cov_b).clamp(min=0).sqrt())"),
+        changed(FRECHET, "roots.sum()", "torch.trace(torch.sqrt((cov_a @ cov_b).abs()))"),
     ),
-    ("frechet_gaussians", "product of roots", changed(SYMMETRIC, "* R)", "* half_a @ half_b)")),
-    ("frechet_gaussians", "root of the trace", changed(FRECHET, "roots.sum()", "torch.trace(cov_a @ cov_b).sqrt()")),
     ("frechet_gaussians", "root forgotten", changed(FRECHET, ".clamp(min=0).sqrt()", "")),
     (
         "frechet_gaussians",
         "diagonals only",
-        f"return {MEANS} + ((cov_a.diag().sqrt() - cov_b.diag().sqrt()) ** 2).sum()",
+        changed(FRECHET, "cov_a @ cov_b", "cov_a.diag().diag() @ cov_b.diag().diag()"),
     ),
-    ("frechet_gaussians", "means not squared", changed(FRECHET, MEANS, "(mean_a - mean_b).norm()")),
-    ("frechet_gaussians", "means averaged", changed(FRECHET, MEANS, "F.mse_loss(mean_a, mean_b)")),
-    ("frechet_gaussians", "means forgotten", changed(FRECHET, "return means +", "return")),
-    ("frechet_gaussians", "covariances forgotten", f"return {MEANS}"),
+    ("frechet_gaussians", "diagonals only", changed(FRECHET, "roots.sum()", "torch.trace(torch.sqrt(cov_a * cov_b))")),
+    ("frechet_gaussians", "element by element", changed(FRECHET, "cov_a @ cov_b", "cov_a * cov_b")),
+    ("frechet_gaussians", "as if symmetric", changed(FRECHET, "eigvals(cov_a @ cov_b).real", "eigh(cov_a @ cov_b)[0]")),
     (
         "frechet_gaussians",
-        "trace forgotten",
-        changed(SYMMETRIC, "torch.trace(cov_a + cov_b - 2 * R)", "(cov_a + cov_b - 2 * R).sum()"),
+        "as if symmetric",
+        changed(FRECHET, "eigvals(cov_a @ cov_b).real.clamp(min=0)", "eigvalsh(cov_a @ cov_b)"),
     ),
+    ("frechet_gaussians", "product of roots", changed(SYMMETRIC, "* R)", "* half_a @ half_b)")),
     (
         "frechet_gaussians",
-        "square root taken",
-        changed(FRECHET, "return means", "return torch.sqrt(means").rstrip() + ")",
+        "means averaged",
+        changed(FRECHET, "((mean_a - mean_b) ** 2).sum()", "F.mse_loss(mean_a, mean_b)"),
     ),
     ("frechet_gaussians", "flat clouds", changed(FRECHET, ".clamp(min=0)", "") + "\n"),
+    ("frechet_gaussians", "flat clouds", changed(SYMMETRIC, ".clamp(min=0)", "")),
+    (
+        "frechet_gaussians",
+        "flat clouds",
+        """
+        L = torch.linalg.cholesky(cov_a)
+        cross = torch.linalg.eigvalsh(L.T @ cov_b @ L).sqrt().sum()
+        return torch.dist(mean_a, mean_b) ** 2 + cov_a.trace() + cov_b.trace() - 2 * cross
+        """,
+    ),
+    (
+        "frechet_gaussians",
+        "something added to the covariances",
+        "I = 1e-6 * torch.eye(len(cov_a))\ncov_a, cov_b = cov_a + I, cov_b + I\n" + FRECHET.strip(),
+    ),
     ("frechet_gaussians", "complex", changed(FRECHET, ".real.clamp(min=0)", "")),
     ("frechet_gaussians", "changes its input", "cov_a += 1e-6 * torch.eye(len(cov_a))\n" + FRECHET.strip()),
-    ("frechet_gaussians", "type", changed(FRECHET, "roots.sum()", "roots")),
+    ("frechet_gaussians", "several numbers", changed(FRECHET, "roots.sum()", "roots")),
+    ("frechet_gaussians", "type", changed(FRECHET, "return means", "print(means").strip() + ")"),
+    ("frechet_gaussians", "float32", changed(FRECHET, "cov_a @ cov_b", "(cov_a @ cov_b).float()")),
     ("frechet_gaussians", "wrong", changed(FRECHET, "return means", "return 0.9 * means")),
     ("frechet_gaussians", "wrong", "return 13.0"),
     ("draw_codes", "mean forgotten", changed(DRAWS, "return mean +", "return")),
