@@ -91,7 +91,7 @@ def any_judge(images: ImageSet) -> Iterator[None]:
 
 
 def train_and_use(name: str, look: dict, config: dict, device: torch.device) -> None:
-    images, test = strokes.draw(40, **look), strokes.draw(4, split="test", **look)
+    images, test = strokes.draw(40, **look), strokes.draw(7, split="test", **look)
     model = train(models.model_class(name).for_data(images, **config), images, device)
     on(device, *model.state_dict().values())
     here = copy.deepcopy(model).cpu()
@@ -326,6 +326,7 @@ def the_contest(device: torch.device) -> None:
     with mock.patch.object(gan_or_vae, "seconds_per_thousand", lambda model: float(model.sample(2).mean())):
         results = gan_or_vae.contest(images, test, steps=1, samples=12, device=device.type, view=Bar(silent=True))
     for model, score in results.values():
+        model = getattr(model, "model", model)  # of a VAE with fitted codes
         on(device, *model.state_dict().values())
         assert score.figures()["images"] == 12
 
