@@ -64,11 +64,12 @@ def expect_dtype(got: Any, wanted: Any, what: str) -> None:
         for one, other in zip(got, wanted, strict=True):
             expect_dtype(one, other, what)
     if isinstance(got, Tensor) and isinstance(wanted, Tensor) and got.dtype != wanted.dtype:
-        raise WrongAnswer(
-            "dtype",
-            f"{what} is {got.dtype}, expected {wanted.dtype}: make new tensors with the dtype of the input, as "
-            "x.new_zeros or torch.zeros(..., dtype=x.dtype) do",
+        as_the_input = (
+            "make new tensors with the dtype of the input, as x.new_zeros or torch.zeros(..., dtype=x.dtype) do"
         )
+        whole = "it holds whole numbers, which torch.zeros(..., dtype=torch.int64) and .long() make"
+        how = as_the_input if wanted.is_floating_point() else whole
+        raise WrongAnswer("dtype", f"{what} is {got.dtype}, expected {wanted.dtype}: {how}")
 
 
 def explain(got: Any, wanted: Any, what: str) -> None:

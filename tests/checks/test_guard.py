@@ -446,6 +446,13 @@ def test_parts_and_gradients(answer, name):
     assert caught.value.name == name
 
 
+def test_a_dtype_is_told_by_what_is_expected():
+    places = Formula(lambda x, scale: x.argsort(), cases, wrong={})
+    with pytest.raises(WrongAnswer, match=r"expected torch\.int64: it holds whole numbers"):
+        Exercise("99_test", "places", places, Forbidden())(lambda x, scale: x.argsort().float())
+    assert "the dtype of the input" in str(rejection(lambda x, scale: (scale * x).float()))
+
+
 COUNT = Formula(lambda x, scale: len(x), cases, wrong={"one more": (lambda x, scale: len(x) + 1, "one too many")})
 
 
