@@ -16,7 +16,7 @@ from course_lib.checks.compare import TOLERANCE, compare, expect_tensor
 from course_lib.checks.core import exercise
 from course_lib.checks.formula import Case, Formula, Sight, normal
 from course_lib.checks.guard import Forbidden, Guarded
-from course_lib.checks.spies import Spy, SpyBroke, Traces, with_numbers
+from course_lib.checks.spies import Spy, SpyBroke, Traces, refuse_training, with_numbers
 from course_lib.checks.verdict import WrongAnswer
 
 CHAPTER = "06_dcgan"
@@ -375,24 +375,11 @@ def one_sample(answer: Callable, network: Spy, noise: Tensor, mixed: bool) -> No
             "not drawn",
             "the generator you were given was never called (a copy does not count): images = generator(noise)",
         )
-    if any(call.training for call in calls):
-        raise WrongAnswer(
-            "train mode",
-            "the generator drew in train mode, so an image depends on its company: call generator.eval() first",
-        )
+    refuse_training(calls, got)
     if len(calls) > 1:
         raise WrongAnswer("several calls", f"the generator was called {len(calls)} times: once, with all noise")
     if got is None:
         raise WrongAnswer("nothing returned", "you return nothing: return the images")
-    if isinstance(got, Tensor) and got.requires_grad:
-        raise WrongAnswer(
-            "keeps the graph", "your images carry gradients: call the generator inside `with torch.no_grad():`"
-        )
-    if calls[0].gradients:
-        raise WrongAnswer(
-            "graph built for nothing",
-            "gradients were on while the generator drew, and thrown away after: use `with torch.no_grad():`",
-        )
     expect_tensor(got, reference, "your result")
     compare(got, reference, "your result", {}, TOLERANCE)
     traces.refuse()

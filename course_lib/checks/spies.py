@@ -102,6 +102,24 @@ def one_loss(value: Any) -> Tensor:
     return torch.as_tensor(value, dtype=torch.float64)
 
 
+def refuse_training(calls: list[Call], got: Any) -> None:
+    """For an answer that only draws: every call in eval mode and without gradients, and no graph in what came back."""
+    if any(call.training for call in calls):
+        raise WrongAnswer(
+            "train mode",
+            "the generator drew in train mode, so an image depends on its company: call generator.eval() first",
+        )
+    if isinstance(got, Tensor) and got.requires_grad:
+        raise WrongAnswer(
+            "keeps the graph", "your images carry gradients: call the generator inside `with torch.no_grad():`"
+        )
+    if any(call.gradients for call in calls):
+        raise WrongAnswer(
+            "graph built for nothing",
+            "gradients were on while the generator drew, and thrown away after: use `with torch.no_grad():`",
+        )
+
+
 class Traces:
     """A network as it was; `refuse` names what is different now.
 
