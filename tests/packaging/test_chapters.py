@@ -115,3 +115,12 @@ def test_every_widget_lives_in_the_module_of_its_chapter():
             assert getattr(show.widgets, widget) is getattr(module, widget)
             source = (ROOT / "notebooks" / f"{chapter.name}.ipynb").read_text()
             assert f"widgets.{widget}(" in source, f"{widget} is in no cell of {chapter.name}"
+
+
+def test_the_board_that_chapter_0_was_committed_with_holds_every_exercise():
+    notebook = nbformat.read(ROOT / "notebooks" / f"{CHAPTERS[0].name}.ipynb", as_version=4)
+    (cell,) = [cell for cell in notebook.cells if cell.source == "checks.board()"]
+    shown = cell.outputs[0]["data"]["text/plain"]
+    for chapter, exercises in checks.core.REGISTRY.items():
+        assert chapter in shown
+        assert all(exercise.name in shown for exercise in exercises), "execute chapter 0 again"
