@@ -2,374 +2,372 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.checks.core import WrongAnswer, closed, compare, exercise, expect_tensor, same, untouched
+from course_lib.checks.compare import SINGLE, TOLERANCE, expect_tensor, same
+from course_lib.checks.core import exercise
+from course_lib.checks.formula import Case, Formula, Sight, normal
+from course_lib.checks.guard import Forbidden
+from course_lib.checks.spies import Spy, Traces, explained, with_numbers
+from course_lib.checks.verdict import WrongAnswer
 from course_lib.gan import stable_training as library
 from course_lib.metrics import quality
 
 CHAPTER = "07_stable_training"
-DOUBLE = torch.float64
-BORROWED = "your code calls course_lib's own version: write it out"
+
+
+def ours(*functions: Callable) -> Forbidden:
+    return Forbidden("your code calls course_lib's own version: write it out", functions=functions)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Exercise 1: relativistic_losses
 # ---------------------------------------------------------------------------------------------------------------------
 
-PARTS = ("the discriminator's loss", "the generator's loss")
+
+def pairs(generator: torch.Generator) -> Iterator[Case]:
+    far = torch.tensor([1000.0, -1000.0, 0.0], dtype=torch.float64)
+    yield {"real_logits": normal(generator, 3) + far, "fake_logits": normal(generator, 3)}
+    for count, spread, shift in ((7, 1.0, 0.0), (4, 3.0, 1.5), (5, 2.0, -1.0), (1, 1.0, 0.5)):
+        real = spread * normal(generator, count) + shift
+        yield {"real_logits": real, "fake_logits": spread * normal(generator, count)}
 
 
-@exercise(CHAPTER)
-def relativistic_losses(answer: Callable) -> None:
-    """answer(real_logits [N], fake_logits [N]) -> (discriminator's loss, generator's loss), both means over pairs."""
-    generator = torch.Generator().manual_seed(71)
-    with closed(BORROWED, library.Relativistic.discriminator, library.Relativistic.generator):
-        for count, spread, shift in ((7, 1.0, 0.0), (4, 3.0, 1.5), (5, 2.0, -1.0)):
-            real = (spread * torch.randn(count, generator=generator, dtype=DOUBLE) + shift).requires_grad_()
-            fake = (spread * torch.randn(count, generator=generator, dtype=DOUBLE)).requires_grad_()
-            before = real.detach().clone(), fake.detach().clone()
-            got = two_losses(answer(real, fake))
-            untouched(before[0], real.detach(), "real_logits")
-            untouched(before[1], fake.detach(), "fake_logits")
-            wanted = F.softplus(fake - real).mean(), F.softplus(real - fake).mean()
-            swapped_or_equal(got, wanted)
-            for side in (0, 1):
-                mistakes = relativistic_mistakes(*((real, fake) if side == 0 else (fake, real)))
-                compare(got[side], wanted[side], PARTS[side], mistakes)
-            pair_gradients(got, wanted, real, fake)
-        far_apart(answer)
+def breaks_far_apart(case: Case, got: Sight, right: Sight) -> bool:
+    """Infinite, or capped, where a pair is 1000 apart."""
+    if not isinstance(got.value, tuple) or len(got.value) != 2 or float(case["real_logits"].abs().max()) < 500:
+        return False
+    return any(not one.isfinite().all() or (one < other / 2).all() for one, other in zip(got.value, right.value))
 
 
-def two_losses(got: object) -> tuple[Tensor, Tensor]:
-    if not isinstance(got, tuple | list) or len(got) != 2 or not all(isinstance(loss, Tensor) for loss in got):
-        raise WrongAnswer("type", "return two tensors: the discriminator's loss, then the generator's")
-    return got[0], got[1]
+def lost_its_graph(case: Case, got: Sight, right: Sight) -> bool:
+    near = same(got.value, right.value, SINGLE)
+    return near and not all(loss.requires_grad for loss in got.value)
 
 
-def swapped_or_equal(got: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> None:
-    """Mistakes that only show when both losses are seen side by side."""
-    first, second = wanted
-    if same(got[0], second) and same(got[1], first):
-        raise WrongAnswer(
-            "wrong sign",
-            "your two losses are each other's: the discriminator wants real above fake, softplus(fake - real), the "
-            "generator the opposite",
-        )
-    if same(got[0], first) and same(got[1], first):
-        raise WrongAnswer(
-            "both the same sign",
-            "both your losses ask for real above fake: the generator wants the opposite, softplus(real - fake)",
-        )
-    if same(got[0], first) and same(got[1], -first):
-        raise WrongAnswer(
-            "minus the discriminator's",
-            "your generator's loss is minus the discriminator's: that one is flat where the discriminator is sure; "
-            "turn the difference around inside softplus instead",
-        )
+def paid(winner: Tensor, loser: Tensor) -> Tensor:
+    """The loss of the side that wants `winner` above `loser`."""
+    return F.softplus(loser - winner).mean()
 
 
-def relativistic_mistakes(winner: Tensor, loser: Tensor) -> dict[str, tuple[Tensor, str]]:
-    """What each misconception gives for the side that wants `winner` above `loser`."""
-    each = F.softplus(loser - winner)
-    return {
-        "sum": (each.sum(), "you added the pairs up: take their mean"),
-        "not averaged": (each, "you return one loss per pair: take the mean"),
-        "wrong sign": (
-            F.softplus(winner - loser).mean(),
-            "the sign inside is wrong: the discriminator pays softplus(fake - real), the generator softplus(real - "
-            "fake)",
-        ),
-        "negative": (-each.mean(), "minus too much: softplus is positive and the loss is its plain mean"),
-        "relativistic average": (
-            F.softplus(loser.mean() - winner).mean(),
-            "you compare each logit with the mean of the other side, the relativistic average: pair them one to one",
-        ),
-        "relativistic average, both halves": (
-            F.softplus(loser.mean() - winner).mean() + F.softplus(loser - winner.mean()).mean(),
-            "you compare each logit with the mean of the other side, the relativistic average: pair them one to one",
-        ),
-        "softplus of the mean": (
-            F.softplus((loser - winner).mean()),
-            "you averaged the differences before softplus: first softplus of each pair, then the mean",
-        ),
-        "all pairs": (
-            F.softplus(loser[:, None] - winner[None]).mean(),
-            "you compared every real logit with every fake one: logit i is paired with logit i only",
-        ),
-        "not paired": (
-            F.softplus(-winner).mean() + F.softplus(loser).mean(),
-            "you compare each logit with 0, as the plain game does: compare the two logits of a pair with each other",
-        ),
-        "one side only": (
-            F.softplus(-winner).mean(),
-            "only one side's logits are in your loss: it is about the difference of a pair",
-        ),
-        "no softplus": (
-            (loser - winner).mean(),
-            "that is the Wasserstein objective, without softplus: a pair that is right by far would still pull",
-        ),
-        "hinge": (
-            (loser - winner).relu().mean(),
-            "you used relu, which is 0 for a pair that is right: softplus is its smooth form",
-        ),
-        "no logarithm": (
-            torch.sigmoid(loser - winner).mean(),
-            "you took the probability of the wrong order: the loss is minus the logarithm of the right one",
-        ),
-        "sigmoid twice": (
-            F.softplus(-torch.sigmoid(winner - loser)).mean(),
-            "you applied sigmoid before softplus, which has its own: the difference of logits goes in as it is",
-        ),
-        "sigmoid first": (
-            F.softplus(torch.sigmoid(loser) - torch.sigmoid(winner)).mean(),
-            "you took sigmoids before the difference: subtract the logits",
-        ),
-        "half": (each.mean() / 2, "half the right value: there is one mean over N pairs, nothing to halve"),
-        "base 2": (
-            each.mean() / torch.tensor(2.0, dtype=DOUBLE).log(),
-            "you used the logarithm to base 2: use the natural one",
-        ),
-    }
+AVERAGE = "you compare each logit with the mean of the other side, the relativistic average: pair them one to one"
+ONE_SIDE = {  # what a side pays: winner, loser -> loss
+    "sum": (lambda w, l: F.softplus(l - w).sum(), "you added the pairs up: take their mean"),
+    "not averaged": (lambda w, l: F.softplus(l - w), "you return one loss per pair: take the mean"),
+    "negative": (lambda w, l: -paid(w, l), "minus too much: softplus is positive and the loss is its plain mean"),
+    "relativistic average": (lambda w, l: paid(w, l.mean()), AVERAGE),
+    "relativistic average, both halves": (lambda w, l: paid(w, l.mean()) + paid(w.mean(), l), AVERAGE),
+    "softplus of the mean": (
+        lambda w, l: paid(w.mean(), l.mean()),
+        "you averaged the differences before softplus: first softplus of each pair, then the mean",
+    ),
+    "all pairs": (
+        lambda w, l: paid(w, l[:, None]),
+        "you compared every real logit with every fake one: logit i is paired with logit i only",
+    ),
+    "not paired": (
+        lambda w, l: F.softplus(-w).mean() + F.softplus(l).mean(),
+        "you compare each logit with 0, as the plain game does: compare the two logits of a pair with each other",
+    ),
+    "one side only": (
+        lambda w, l: F.softplus(-w).mean(),
+        "only one side's logits are in your loss: it is about the difference of a pair",
+    ),
+    "no softplus": (
+        lambda w, l: (l - w).mean(),
+        "that is the Wasserstein objective, without softplus: a pair that is right by far would still pull",
+    ),
+    "hinge": (
+        lambda w, l: (l - w).relu().mean(),
+        "you used relu, which is 0 for a pair that is right: softplus is its smooth form",
+    ),
+    "no logarithm": (
+        lambda w, l: (l - w).sigmoid().mean(),
+        "you took the probability of the wrong order: the loss is minus the logarithm of the right one",
+    ),
+    "sigmoid twice": (
+        lambda w, l: F.softplus(-(w - l).sigmoid()).mean(),
+        "you applied sigmoid before softplus, which has its own: the difference of logits goes in as it is",
+    ),
+    "sigmoid first": (
+        lambda w, l: paid(w.sigmoid(), l.sigmoid()),
+        "you took sigmoids before the difference: subtract the logits",
+    ),
+    "half": (lambda w, l: paid(w, l) / 2, "half the right value: there is one mean over N pairs, nothing to halve"),
+    "base 2": (
+        lambda w, l: paid(w, l) / torch.tensor(2.0).double().log(),
+        "you used the logarithm to base 2: use the natural one",
+    ),
+    "one side detached": (
+        lambda w, l: paid(w, l.detach()),
+        "the loss is right, but one side's logits are detached in it: detach nothing here, the training step decides "
+        "whose turn it is",
+    ),
+    "other side detached": (
+        lambda w, l: paid(w.detach(), l),
+        "the loss is right, but one side's logits are detached in it: detach nothing here, the training step decides "
+        "whose turn it is",
+    ),
+}
+NO_GRAPH = "a loss is right, but no gradient gets through it: no .item(), .detach() or torch.tensor"
 
-
-def pair_gradients(got: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor], real: Tensor, fake: Tensor) -> None:
-    for name, loss, right in zip(PARTS, got, wanted, strict=True):
-        if not loss.requires_grad:
-            raise WrongAnswer("no gradient", f"{name} is right, but no gradient gets through: no .item(), .detach()")
-        found = torch.autograd.grad(loss, (real, fake), retain_graph=True, allow_unused=True)
-        needed = torch.autograd.grad(right, (real, fake), retain_graph=True)
-        for side, mine, theirs in zip(("real_logits", "fake_logits"), found, needed, strict=True):
-            if mine is None or (not bool(mine.any()) and bool(theirs.any())):
-                raise WrongAnswer(
-                    "one side detached",
-                    f"the gradient of {name} does not reach {side}: detach nothing here, the training step decides "
-                    "whose turn it is",
-                )
-            compare(mine, theirs, f"the gradient of {name} for {side}", {}, 1e-6)
-
-
-def far_apart(answer: Callable) -> None:
-    """Pairs whose logits are a thousand apart cost a thousand, or nothing."""
-    for dtype, distance in ((DOUBLE, 1000.0), (torch.float32, 200.0)):
-        real = torch.tensor([distance, 0.0], dtype=dtype)
-        fake = torch.tensor([0.0, 0.0], dtype=dtype)
-        for got, wanted, name in zip(two_losses(answer(real, fake)), (0.0, distance), PARTS, strict=True):
-            wanted = (wanted + 0.6931471805599453) / 2  # the second pair is a tie and costs ln 2
-            if not got.isfinite() or abs(float(got) - wanted) > 1e-4 * max(wanted, 1):
-                raise WrongAnswer(
-                    "not stable",
-                    f"for a pair {distance:.0f} apart {name} should be {wanted:.4g}, yours is {float(got):.4g}: exp "
-                    "overflows or a sigmoid rounds to 0; use F.softplus",
-                )
+relativistic_losses = exercise(
+    CHAPTER, "relativistic_losses", ours(library.Relativistic.discriminator, library.Relativistic.generator)
+)(
+    Formula(
+        lambda real, fake: (paid(real, fake), paid(fake, real)),
+        pairs,
+        leaves=("real_logits", "fake_logits"),
+        read=lambda losses: tuple(losses) if isinstance(losses, list) else losses,
+        wrong={
+            "wrong sign": (
+                lambda real, fake: (paid(fake, real), ...),
+                "the sign inside is wrong: the discriminator pays softplus(fake - real), the generator softplus(real - "
+                "fake)",
+            ),
+            "both the same sign": (
+                lambda real, fake: (..., paid(real, fake)),
+                "both your losses ask for real above fake: the generator wants the opposite, softplus(real - fake)",
+            ),
+            "minus the discriminator's": (
+                lambda real, fake: (..., -paid(real, fake)),
+                "your generator's loss is minus the discriminator's: that one is flat where the discriminator is sure; "
+                "turn the difference around inside softplus instead",
+            ),
+            **{
+                name: (lambda real, fake, side=side: (side(real, fake), ...), words)
+                for name, (side, words) in ONE_SIDE.items()
+            },
+            **{
+                f"{name}, of the generator": (lambda real, fake, side=side: (..., side(fake, real)), words)
+                for name, (side, words) in ONE_SIDE.items()
+            },
+            "each detaches the other": (
+                lambda real, fake: (paid(real, fake.detach()), paid(fake, real.detach())),
+                "each of your losses detaches the other side's logits: detach nothing here, the training step decides "
+                "whose turn it is",
+            ),
+            "no gradient for the discriminator": (lambda real, fake: (paid(real, fake).detach(), ...), NO_GRAPH),
+            "no gradient for the generator": (lambda real, fake: (..., paid(fake, real).detach()), NO_GRAPH),
+        },
+        signs={
+            "no gradient": (lost_its_graph, NO_GRAPH),
+            "not stable": (
+                breaks_far_apart,
+                "wrong where the logits of a pair are 1000 apart, which costs 1000 or nothing: exp overflows, a "
+                "sigmoid is 0, or an epsilon caps the logarithm; use F.softplus",
+            ),
+        },
+    )
+)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What the two penalties share: networks with known slopes, and what an answer may not leave behind
+# What the two penalties share
 # ---------------------------------------------------------------------------------------------------------------------
 
-
-class Bowl(nn.Module):
-    """A small network for samples of any shape. Every sample has another slope. Notes what it is fed."""
-
-    def __init__(self, inputs: int, generator: torch.Generator, scale: float = 1.0):
-        super().__init__()
-        make = {"generator": generator, "dtype": DOUBLE}
-        self.first = nn.Parameter(scale * torch.randn(inputs, 6, **make) / inputs**0.5)
-        self.bias = nn.Parameter(torch.randn(6, **make) / 2)
-        self.last = nn.Parameter(torch.randn(6, **make))
-        self.curve = nn.Parameter(torch.tensor(0.15, dtype=DOUBLE))
-        self.seen: list[Tensor] = []
-
-    def forward(self, images: Tensor) -> Tensor:
-        self.seen.append(images.detach().clone())
-        flat = images.flatten(1)
-        return F.softplus(flat @ self.first + self.bias) @ self.last + self.curve * flat.square().sum(dim=1)
-
-
-def slopes_of(network: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """d logit / d image, sample by sample, each on its own: [N, ...]. Differentiable."""
-    parts = []
-    for image in images.detach().split(1):
-        image = image.requires_grad_()
-        parts.append(torch.autograd.grad(network(image).sum(), image, create_graph=True)[0])
-    return torch.cat(parts)
+COMPLAINTS = {
+    "does not require grad": (
+        "input without gradient",
+        "autograd finds no way from the logits to the input: the tensor that goes into the network must ask for "
+        "gradients, x = images.detach().requires_grad_()",
+    ),
+    "grad can be implicitly created only for scalar": (
+        "many outputs",
+        "autograd.grad wants one number to differentiate: the sum of the logits, since each logit depends on its own "
+        "sample only",
+    ),
+    "appears to not have been used": (
+        "other tensor",
+        "you ask for the slope at a tensor the network never saw: pass the same x to the network and to autograd.grad",
+    ),
+}
+MEAN_OF_LOGITS = "you differentiated the MEAN of the logits, which makes every slope N times too small: take their sum"
+FLATTEN = "you took the norm along axis 1 only: one sample's slope has all other axes too, so flatten(1) first"
+NO_GRAPH_OF_SLOPE = (
+    "right number, but it is cut off from the network's weights, so it trains nothing: the slope must be computed with "
+    "create_graph=True, and without .detach(), .item() or no_grad after it"
+)
+IMAGES_ONLY = "it works for images [N, C, H, W] and stops for other samples, such as points [N, 2]: flatten(1) first"
+ADDED_TO_A_LOSS = "the sign is wrong: the penalty is added to a loss that is minimised"
 
 
-def scalar(got: object, what: str) -> Tensor:
-    if not isinstance(got, Tensor):
-        raise WrongAnswer("type", f"{what} is a {type(got).__name__}, expected a tensor without axes")
-    return got
+def judge(shape: tuple[int, ...], generator: torch.Generator, training: bool = True) -> Spy:
+    """A small network for samples [N, ...]. Every sample has another slope, and the logit itself no say in it."""
+    inputs = torch.Size(shape[1:]).numel()
+    layers = nn.Flatten(), nn.Linear(inputs, 6), nn.Softplus(), nn.Linear(6, 1, bias=False), nn.Flatten(0)
+    return with_numbers(Spy(*layers), generator).train(training)
 
 
-def linked(got: Tensor) -> None:
-    if not got.requires_grad:
-        raise WrongAnswer(
-            "no second-order gradient",
-            "right number, but it is cut off from the network's weights, so it trains nothing: the slope must be "
-            "computed with create_graph=True, and without .detach(), .item() or no_grad after it",
-        )
+def slopes(network: Callable, x: Tensor, output: Callable = torch.sum, create_graph: bool = True) -> Tensor:
+    """d output of the logits / d x, [N, ...]."""
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(output(network(x)), x, create_graph=create_graph)[0]
 
 
-def weight_gradients(got: Tensor, wanted: Tensor, network: nn.Module) -> None:
-    weights = list(network.parameters())
-    try:
-        found = torch.autograd.grad(got, weights, allow_unused=True)
-    except RuntimeError as error:
-        if "does not require grad" not in str(error) and "freed" not in str(error):
-            raise
-        raise WrongAnswer("no second-order gradient", f"no gradient reaches the weights: {error}") from None
-    needed = torch.autograd.grad(wanted, weights, allow_unused=True)
-    flat = [
-        torch.cat(
-            [(torch.zeros_like(w) if g is None else g).flatten() for w, g in zip(weights, gradients, strict=True)]
-        )
-        for gradients in (found, needed)
-    ]
-    compare(*flat, "the gradient of your penalty for the network's weights", {}, 1e-4)
-
-
-def nothing_left_behind(network: nn.Module, modes: bool, **inputs: tuple[Tensor, Tensor]) -> None:
-    for name, (before, after) in inputs.items():
-        untouched(before, after.detach(), name)
-        if after.requires_grad or after.grad is not None:
+@contextmanager
+def leaving_no_trace(network: Spy, **inputs: Tensor) -> Iterator[None]:
+    """Inside, the answer is called; torch's complaints are explained, and what is different after is named."""
+    traces = Traces(network)
+    for weights in network.parameters():
+        weights.grad = torch.full_like(weights, 0.5)
+    with explained(COMPLAINTS), torch.enable_grad():
+        yield
+    for name, x in inputs.items():
+        if x.requires_grad or x.grad is not None:
             raise WrongAnswer(
                 "marks its input",
                 f"after your call {name} asks for gradients: work on a tensor of your own, "
                 f"x = {name}.detach().requires_grad_() makes one without copying",
             )
-    if any(weights.grad is not None for weights in network.parameters()):
+    if not network.calls:
+        raise WrongAnswer("never asked", "your code never calls the network: logits = network(x)")
+    if any(weights.grad is None or not (weights.grad == 0.5).all() for weights in network.parameters()):
         raise WrongAnswer(
             "fills the gradients",
-            "your code leaves gradients in the network's weights (it calls backward): use torch.autograd.grad(output, "
-            "input), which returns the slope and touches nothing else",
+            "your code changes the gradients in the network's weights (it calls backward or zero_grad): use "
+            "torch.autograd.grad(output, input), which returns the slope and touches nothing else",
         )
     if not all(weights.requires_grad for weights in network.parameters()):
         raise WrongAnswer("freezes the network", "after your call the network's weights no longer ask for gradients")
-    if network.training != modes:
-        raise WrongAnswer("changes the mode", "your code switched the network between train and eval mode")
+    if traces.modes_now() != traces.modes:
+        raise WrongAnswer("changes the mode", "your code switched the network between train and eval mode: leave it")
+    traces.refuse()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Exercise 2: r1_penalty
 # ---------------------------------------------------------------------------------------------------------------------
 
+SAMPLES = [(5, 3), (4, 3, 2, 5), (3, 1, 6, 4), (1, 2, 2)]
 
-@exercise(CHAPTER)
-def r1_penalty(answer: Callable) -> None:
-    """answer(discriminator, images [N, ...]) -> half the mean of the squared slope, differentiable."""
+
+def judged(generator: torch.Generator) -> Iterator[Case]:
+    for shape in SAMPLES:
+        yield {"discriminator": judge(shape, generator), "images": normal(generator, *shape)}
+
+
+def leaves_the_discriminator(answer: Callable) -> None:
     generator = torch.Generator().manual_seed(72)
-    with closed(BORROWED, library.slopes, library.zero_centred_penalty):
-        for shape, modes in (((5, 3), True), ((4, 3, 2, 5), False), ((3, 1, 6, 4), True)):
-            network = Bowl(torch.Size(shape[1:]).numel(), generator)
-            network.train(modes)
-            images = torch.randn(shape, generator=generator, dtype=DOUBLE)
-            before = images.clone()
-            got = scalar(without_graph_errors(answer, network, images), "your penalty")
-            if not network.seen:
-                raise WrongAnswer("never asked", "your code never calls the discriminator: logits = discriminator(x)")
-            nothing_left_behind(network, modes, images=(before, images))
-            gradients = slopes_of(network, images)
-            wanted = gradients.flatten(1).square().sum(dim=1).mean() / 2
-            compare(got, wanted, "your penalty", r1_mistakes(network, images, gradients))
-            linked(got)
-            weight_gradients(got, wanted, network)
+    for shape, training in (((3, 2, 4, 2), True), ((2, 1, 3, 5), False)):
+        network, images = judge(shape, generator, training), normal(generator, *shape)
+        with leaving_no_trace(network, images=images):
+            answer(network, images)
 
 
-def without_graph_errors(answer: Callable, *arguments: object) -> object:
-    try:
-        with torch.enable_grad():
-            return answer(*arguments)
-    except RuntimeError as error:
-        words = str(error)
-        if "does not require grad" in words:
-            raise WrongAnswer(
-                "input without gradient",
-                "autograd finds no way from the logits to the input: the tensor that goes into the network must ask "
-                "for gradients, x = images.detach().requires_grad_()",
-            ) from None
-        if "grad can be implicitly created only for scalar" in words:
-            raise WrongAnswer(
-                "many outputs",
-                "autograd.grad wants one number to differentiate: the sum of the logits, since each logit depends on "
-                "its own sample only",
-            ) from None
-        if "appears to not have been used" in words:
-            raise WrongAnswer(
-                "other tensor",
-                "you ask for the slope at a tensor the network never saw: pass the same x to the network and to "
-                "autograd.grad",
-            ) from None
-        raise
+def squares(slope: Tensor) -> Tensor:
+    return slope.flatten(1).square().sum(dim=1)
 
 
-def r1_mistakes(network: nn.Module, images: Tensor, gradients: Tensor) -> dict[str, tuple[Tensor, str]]:
-    each = gradients.flatten(1).square().sum(dim=1)
-    right, norms, count = each.mean() / 2, each.sqrt(), len(images)
-    logits = network(images)
-    of_sigmoid = each * (logits.sigmoid() * (1 - logits.sigmoid())).square()
-    of_loss = each * (1 - logits.sigmoid()).square()
-    pixels = gradients[0].numel()
-    channels = gradients.square().sum(dim=1)
+def half_constant(slope: Tensor) -> Tensor:
+    return (slope * slope.detach()).flatten(1).sum(dim=1)
+
+
+def r1(
+    network: Callable,
+    images: Tensor,
+    *,
+    slope: Callable = slopes,
+    each: Callable[[Tensor], Tensor] = squares,
+    total: Callable[[Tensor], Tensor] = lambda each: each.mean() / 2,
+) -> Tensor:
+    """R1; the options are what the mistakes change: the slope, its square for each sample, and what is made of them."""
+    return total(each(slope(network, images)))
+
+
+def halved_or_not(name: str, total: Callable[[Tensor], Tensor], words: str) -> dict[str, tuple[Callable, str]]:
+    """A mistake with the half of R1, and one that forgets it, too."""
     return {
-        "no half": (2 * right, "twice the right value: R1 is HALF the mean of the squared slope"),
-        "sum": (each.sum() / 2, "you added the samples up (or took one norm over the whole batch): take their mean"),
-        "sum, no half": (each.sum(), "you added the samples up: take their mean, and half of it"),
-        "not averaged": (each / 2, "you return one penalty per sample: take the mean"),
-        "not averaged, no half": (each, "you return one penalty per sample: take half their mean"),
-        "mean over pixels": (
-            right / pixels,
-            "you averaged over the pixels too: the squares of one sample's slope are ADDED, only samples are averaged",
-        ),
-        "mean over pixels, no half": (
-            2 * right / pixels,
-            "you averaged over the pixels too: the squares of one sample's slope are ADDED, only samples are averaged",
-        ),
-        "norm over channels only": (
-            channels.mean() / 2,
-            "you added the squares over axis 1 only: one sample's slope has all other axes too, so flatten(1) first",
-        ),
-        "norm, not squared": (norms.mean() / 2, "you averaged the norm: R1 takes its square"),
-        "norm over the batch": (
-            each.sum().sqrt() / 2,
-            "you took one norm over the whole batch: every sample has its own",
-        ),
-        "one-centred": (
-            (norms - 1).square().mean() / 2,
-            "you pull the slope towards 1, as WGAN-GP does: R1 pulls it to 0, nothing is subtracted",
-        ),
-        "one-centred, no half": (
-            (norms - 1).square().mean(),
-            "you pull the slope towards 1, as WGAN-GP does: R1 pulls it to 0, nothing is subtracted",
-        ),
-        "slope of the mean": (
-            right / count**2,
-            "you differentiated the MEAN of the logits, which makes every slope N times too small: take their sum",
-        ),
-        "slope of the sigmoid": (
-            of_sigmoid.mean() / 2,
-            "you took the slope of the probability: take the slope of the logit, without a sigmoid",
-        ),
-        "slope of the loss": (
-            of_loss.mean() / 2,
-            "you took the slope of the loss: take the slope of the logit itself",
-        ),
-        "the logits": (logits.square().mean() / 2, "you penalise the logits: penalise their slope with the input"),
-        "absolute values": (
-            gradients.abs().flatten(1).sum(dim=1).mean() / 2,
-            "you added absolute values: add squares",
-        ),
-        "wrong sign": (-right, "the sign is wrong: the penalty is added to a loss that is minimised"),
-        "squared twice": (each.square().mean() / 2, "you squared the squared norm again"),
-        "mean slope": (
-            gradients.mean(dim=0).square().sum() / 2,
-            "you averaged the slopes before squaring, so that opposite ones cancel: square each sample's first",
-        ),
+        name: (partial(r1, total=lambda each: total(each) / 2), words),
+        f"{name}, no half": (partial(r1, total=total), words + "; and half of it"),
     }
+
+
+r1_penalty = exercise(CHAPTER, "r1_penalty", ours(library.slopes, library.zero_centred_penalty))(
+    Formula(
+        r1,
+        judged,
+        leaves=("discriminator",),
+        first=(leaves_the_discriminator,),
+        stops={"images only": (lambda case: case["images"].ndim != 4, IMAGES_ONLY)},
+        what="your penalty",
+        wrong={
+            "no half": (
+                partial(r1, total=torch.mean),
+                "twice the right value: R1 is HALF the mean of the square",
+            ),
+            **halved_or_not(
+                "sum", torch.sum, "you added the samples up (or took one norm over the whole batch): take their mean"
+            ),
+            **halved_or_not("not averaged", torch.clone, "you return one penalty per sample: take the mean"),
+            **halved_or_not(
+                "one-centred",
+                lambda each: (each.sqrt() - 1).square().mean(),
+                "you pull the slope towards 1, as WGAN-GP does: R1 pulls it to 0, nothing is subtracted",
+            ),
+            "mean over pixels": (
+                partial(r1, each=lambda slope: slope.flatten(1).square().mean(dim=1)),
+                "you averaged over the pixels too: the squares of one sample's slope are ADDED, only samples are "
+                "averaged",
+            ),
+            "mean over pixels, no half": (
+                partial(r1, each=torch.square, total=torch.mean),
+                "you averaged over the pixels too: the squares of one sample's slope are ADDED, only samples are "
+                "averaged; and half of it",
+            ),
+            "norm over channels only": (partial(r1, each=lambda slope: slope.square().sum(dim=1)), FLATTEN),
+            "norm, not squared": (
+                partial(r1, total=lambda each: each.sqrt().mean() / 2),
+                "you averaged the norm: R1 takes its square",
+            ),
+            "norm over the batch": (
+                partial(r1, total=lambda each: each.sum().sqrt() / 2),
+                "you took one norm over the whole batch: every sample has its own",
+            ),
+            "slope of the mean": (partial(r1, slope=partial(slopes, output=torch.mean)), MEAN_OF_LOGITS),
+            "slope of the sigmoid": (
+                partial(r1, slope=partial(slopes, output=lambda logits: logits.sigmoid().sum())),
+                "you took the slope of the probability: take the slope of the logit, without a sigmoid",
+            ),
+            "slope of the loss": (
+                partial(r1, slope=partial(slopes, output=lambda logits: F.softplus(-logits).sum())),
+                "you took the slope of the loss: take the slope of the logit itself",
+            ),
+            "the logits": (
+                lambda discriminator, images: discriminator(images).square().mean() / 2,
+                "you penalise the logits: penalise their slope with the input",
+            ),
+            "absolute values": (
+                partial(r1, each=lambda slope: slope.flatten(1).abs().sum(dim=1)),
+                "you added absolute values: add squares",
+            ),
+            "wrong sign": (partial(r1, total=lambda each: -each.mean() / 2), ADDED_TO_A_LOSS),
+            "squared twice": (
+                partial(r1, total=lambda each: each.square().mean() / 2),
+                "you squared the squared norm again",
+            ),
+            "mean slope": (
+                partial(r1, each=lambda slope: slope.mean(dim=0).square().sum()),
+                "you averaged the slopes before squaring, so that opposite ones cancel: square each sample's first",
+            ),
+            "no second-order gradient": (
+                partial(r1, slope=partial(slopes, create_graph=False)),
+                NO_GRAPH_OF_SLOPE,
+            ),
+            "half a square is constant": (
+                partial(r1, each=half_constant),
+                "right number, but of the two factors in the square one is detached, so the gradient is halved",
+            ),
+        },
+    )
+)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -377,36 +375,80 @@ def r1_mistakes(network: nn.Module, images: Tensor, gradients: Tensor) -> dict[s
 # ---------------------------------------------------------------------------------------------------------------------
 
 MANY = 4000  # pairs, for the distribution of epsilon
+PAIRS = [(6, 3), (5, 2, 3, 4), (4, 1, 5, 3)]
 
 
-@exercise(CHAPTER)
-def gradient_penalty(answer: Callable) -> None:
-    """answer(critic, real [N, ...], fake [N, ...]) -> E[(|slope at a point between| - 1)²], differentiable."""
+class Signposts(nn.Module):
+    """Around each sample a plane with a slope of its own; which, says the sample's first number. So the slopes are the
+    same at all points between a real sample and a fake that share this number.
+    """
+
+    def __init__(self, *shape: int):
+        super().__init__()
+        self.slopes = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1:] != self.slopes.shape[1:]:
+            raise ValueError(f"samples of shape {list(x.shape[1:])}, expected {list(self.slopes.shape[1:])}")
+        which = x.detach().flatten(1)[:, 0].round().long().clamp(0, len(self.slopes) - 1)
+        return (x * self.slopes[which]).flatten(1).sum(dim=1)
+
+
+def signposted(generator: torch.Generator) -> Iterator[Case]:
+    """Steep slopes, where a small number under the root has no weight, and one below 1."""
+    for shape in PAIRS:
+        critic, real, fake = Spy(Signposts(*shape)), normal(generator, *shape) + 1, normal(generator, *shape) - 1
+        slope = 1000 * normal(generator, *shape)
+        slope[0] *= 0.3 / slope[0].norm()
+        with torch.no_grad():
+            critic.layers[0].slopes.copy_(slope)
+        real.flatten(1)[:, 0] = fake.flatten(1)[:, 0] = torch.arange(len(real))
+        yield {"critic": critic, "real": real, "fake": fake}
+
+
+def lengths(slope: Tensor) -> Tensor:
+    return slope.flatten(1).norm(dim=1)
+
+
+def wgan_gp(
+    critic: Callable,
+    real: Tensor,
+    fake: Tensor,
+    *,
+    slope: Callable = slopes,
+    length: Callable[[Tensor], Tensor] = lengths,
+    total: Callable[[Tensor], Tensor] = lambda length: (length - 1).square().mean(),
+) -> Tensor:
+    """The penalty; the options are what the mistakes change."""
+    epsilon = torch.rand([len(real)] + [1] * (real.ndim - 1), dtype=real.dtype)
+    return total(length(slope(critic, epsilon * real + (1 - epsilon) * fake)))
+
+
+def one_each(real: Tensor) -> str:
+    return f"draw one per sample, shape {[len(real)] + [1] * (real.ndim - 1)}"
+
+
+def asks_between(answer: Callable) -> None:
+    """Where the critic is asked, and what is left behind."""
     generator = torch.Generator().manual_seed(73)
-    with closed(BORROWED, library.slopes, library.gradient_penalty), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(7)
-        for shape, modes in (((6, 3), True), ((5, 2, 3, 4), False), ((4, 1, 5, 3), True)):
-            critic = Bowl(torch.Size(shape[1:]).numel(), generator).train(modes)
-            real = torch.randn(shape, generator=generator, dtype=DOUBLE) + 1
-            fake = torch.randn(shape, generator=generator, dtype=DOUBLE) - 1
-            before = real.clone(), fake.clone()
-            got = scalar(without_graph_errors(answer, critic, real, fake), "your penalty")
-            seen = torch.cat(critic.seen) if critic.seen else torch.zeros(0)
-            nothing_left_behind(critic, modes, real=(before[0], real), fake=(before[1], fake))
-            where_asked(seen, real, fake)
-            gradients = slopes_of(critic, seen)
-            wanted = (gradients.flatten(1).norm(dim=1) - 1).square().mean()
-            compare(got, wanted, "your penalty", gradient_penalty_mistakes(gradients), 1e-5)
-            linked(got)
-            weight_gradients(got, wanted, critic)
-        spread_of_epsilon(answer, generator)
-        flat_critic(answer, generator)
+    torch.manual_seed(7)
+    for shape, training in (((6, 2, 3, 4), True), ((7, 1, 5, 3), False)):
+        critic = judge(shape, generator, training)
+        real, fake = normal(generator, *shape) + 1, normal(generator, *shape) - 1
+        with leaving_no_trace(critic, real=real, fake=fake):
+            try:
+                answer(critic, real, fake)
+            except RuntimeError as error:
+                if critic.calls or "size" not in str(error):
+                    raise
+                raise WrongAnswer(
+                    "epsilon's shape", f"your epsilon does not fit real of shape {list(shape)}: {one_each(real)}"
+                ) from None
+        where_asked(torch.cat([call.inputs[0] for call in critic.calls]), real, fake)
 
 
 def where_asked(seen: Tensor, real: Tensor, fake: Tensor) -> None:
     """Are the points the critic was asked about on the lines between the pairs, each at a place of its own?"""
-    if not len(seen):
-        raise WrongAnswer("never asked", "your code never calls the critic: logits = critic(x)")
     if len(seen) == 2 * len(real) and same(seen.sum(dim=0), real.sum(dim=0) + fake.sum(dim=0)):
         raise WrongAnswer("ends only", "you penalise the slope at real AND at fake points: ask between them")
     if seen.shape != real.shape:
@@ -419,22 +461,20 @@ def where_asked(seen: Tensor, real: Tensor, fake: Tensor) -> None:
         raise WrongAnswer("real only", "you penalise the slope at the real points: ask at points BETWEEN real and fake")
     if torch.equal(seen, fake):
         raise WrongAnswer("fake only", "you penalise the slope at the fakes: ask at points BETWEEN real and fake")
-    shares = (seen - fake) / (real - fake)
-    first = shares.flatten(1)[:, :1]
-    if not torch.allclose(shares.flatten(1), first.expand_as(shares.flatten(1)), atol=1e-5):
-        per_number = bool(((shares > -1e-6) & (shares < 1 + 1e-6)).all())
-        if per_number:
+    shares = ((seen - fake) / (real - fake)).flatten(1)
+    first = shares[:, 0]
+    if not torch.allclose(shares, first[:, None].expand_as(shares), atol=1e-5):
+        if bool(((shares > -1e-6) & (shares < 1 + 1e-6)).all()):
             raise WrongAnswer(
                 "epsilon per number",
                 "inside one sample your epsilon changes from number to number, so the point is not on the line between "
-                f"real and fake: draw one per sample, shape {[len(real)] + [1] * (real.ndim - 1)}",
+                f"real and fake: {one_each(real)}",
             )
         raise WrongAnswer(
             "not on the line",
             "your points are not epsilon * real + (1 - epsilon) * fake of their own pair: the weights must add up to "
             "1, and sample i of real belongs to sample i of fake",
         )
-    first = first[:, 0]
     if bool((first < -1e-6).any()) or bool((first > 1 + 1e-6).any()):
         worst = float(first[(first - 0.5).abs().argmax()])
         raise WrongAnswer("outside", f"an epsilon of {worst:.2f} leaves the line: draw it uniformly in [0, 1]")
@@ -443,89 +483,25 @@ def where_asked(seen: Tensor, real: Tensor, fake: Tensor) -> None:
             raise WrongAnswer("always the middle", "your epsilon is always 1/2: draw it at random")
         raise WrongAnswer(
             "one epsilon for the batch",
-            f"all {len(first)} pairs got the same epsilon, {float(first[0]):.3f}: draw one per sample, shape "
-            f"{[len(real)] + [1] * (real.ndim - 1)}",
+            f"all {len(first)} pairs got the same epsilon, {float(first[0]):.3f}: {one_each(real)}",
         )
 
 
-def gradient_penalty_mistakes(gradients: Tensor) -> dict[str, tuple[Tensor, str]]:
-    gradients = gradients.detach()
-    squared = gradients.flatten(1).square().sum(dim=1)
-    norms, count = squared.sqrt(), len(gradients)
-    right = (norms - 1).square()
-    along = gradients.square().sum(dim=1).sqrt() if gradients.ndim > 2 else norms
-    return {
-        "sum": (right.sum(), "you added the samples up: take their mean"),
-        "not averaged": (right, "you return one penalty per sample: take the mean"),
-        "norm over the batch": (
-            (squared.sum().sqrt() - 1).square(),
-            f"you took one norm over the whole batch, {float(squared.sum().sqrt()):.2f}: every sample has its own, "
-            "so flatten(1) and take it along dim=1",
-        ),
-        "norm over channels only": (
-            (along - 1).square().mean(),
-            "you took the norm along axis 1 only: one sample's slope has all other axes too, so flatten(1) first",
-        ),
-        "squared norm": (
-            (squared - 1).square().mean(),
-            "you subtract 1 from the SQUARED norm: take the root first",
-        ),
-        "squared norm, not squared again": (
-            (squared - 1).mean(),
-            "you subtract 1 from the squared norm: take the root, subtract 1, then square",
-        ),
-        "zero-centred": (
-            squared.mean(),
-            "you pull the slope towards 0, as R1 does: here it is pulled to 1, so subtract 1 from the norm",
-        ),
-        "zero-centred, half": (
-            squared.mean() / 2,
-            "you pull the slope towards 0, as R1 does: here it is pulled to 1, so subtract 1 from the norm",
-        ),
-        "mean norm": (
-            (norms.mean() - 1).square(),
-            "you averaged the norms before subtracting 1, so that steep and flat places cancel: (norm - 1)² of each "
-            "sample first, then the mean",
-        ),
-        "not squared": ((norms - 1).mean(), "you averaged norm - 1: square it, or flat places make up for steep ones"),
-        "absolute": ((norms - 1).abs().mean(), "you took the absolute value of norm - 1: take its square"),
-        "one-sided": (
-            (norms - 1).clamp_min(0).square().mean(),
-            "you punish only slopes above 1: here slopes below 1 are punished too",
-        ),
-        "slope of the mean": (
-            (norms / count - 1).square().mean(),
-            "you differentiated the MEAN of the logits, which makes every slope N times too small: take their sum",
-        ),
-        "half": (right.mean() / 2, "half the right value: there is no half in this penalty"),
-        "with lambda": (10 * right.mean(), "ten times the right value: leave lambda to the caller"),
-        "absolute values": (
-            (gradients.abs().flatten(1).sum(dim=1) - 1).square().mean(),
-            "you added absolute values: the norm is the root of the sum of squares",
-        ),
-        "mean over numbers": (
-            ((squared / gradients[0].numel()).sqrt() - 1).square().mean(),
-            "you averaged the squares of one sample's slope: the norm ADDS them before the root",
-        ),
-        "wrong sign": (-right.mean(), "the sign is wrong: the penalty is added to a loss that is minimised"),
-    }
-
-
-def spread_of_epsilon(answer: Callable, generator: torch.Generator) -> None:
+def spread_of_epsilon(answer: Callable) -> None:
     """Uniform in [0, 1], and new in every call."""
-    real, fake = torch.ones(MANY, 2, dtype=DOUBLE), torch.zeros(MANY, 2, dtype=DOUBLE)
+    real, fake = torch.ones(MANY, 2).double(), torch.zeros(MANY, 2).double()
     draws = []
     for _ in range(2):
-        critic = Bowl(2, generator)
+        critic = judge((MANY, 2), torch.Generator().manual_seed(74))
         answer(critic, real, fake)
-        draws.append(torch.cat(critic.seen)[:, 0])
+        draws.append(torch.cat([call.inputs[0] for call in critic.calls])[:, 0])
     if torch.equal(*draws):
         raise WrongAnswer(
             "the same every time",
-            "two calls drew exactly the same epsilons: leave the seed alone, or only a few points are ever asked about",
+            "two calls drew exactly the same epsilons, so only a few points are ever asked about: draw new ones",
         )
     places = draws[0].sort().values
-    uniform = (torch.arange(MANY, dtype=DOUBLE) + 0.5) / MANY
+    uniform = (torch.arange(MANY).double() + 0.5) / MANY
     worst = float((places - uniform).abs().max())  # Kolmogorov and Smirnov's distance: 0.026 once in a hundred calls
     if worst > 0.05:
         raise WrongAnswer(
@@ -535,18 +511,14 @@ def spread_of_epsilon(answer: Callable, generator: torch.Generator) -> None:
         )
 
 
-def flat_critic(answer: Callable, generator: torch.Generator) -> None:
+def flat_critic(answer: Callable) -> None:
     """Where the slope is exactly 0, sqrt has an infinite derivative."""
-    critic = Bowl(3, generator)
-    with torch.no_grad():
-        for weights in critic.parameters():
-            weights.zero_()
-    real, fake = (torch.randn(4, 3, generator=generator, dtype=DOUBLE) for _ in range(2))
+    critic = Spy(Signposts(4, 3))
+    real, fake = normal(torch.Generator().manual_seed(75), 2, 4, 3)
     got = answer(critic, real, fake)
-    expect_tensor(got, torch.tensor(1.0), "your penalty")
-    gradients = torch.autograd.grad(got, list(critic.parameters()), allow_unused=True)
-    broken = any(g is not None and not g.isfinite().all() for g in gradients)
-    if broken:
+    expect_tensor(got, torch.tensor(1.0), "for a critic without any slope your penalty")
+    (gradient,) = torch.autograd.grad(got, critic.parameters())
+    if not gradient.isfinite().all():
         raise WrongAnswer(
             "nan on flat ground",
             "where the critic's slope is exactly 0 your gradient is NaN, since the root of 0 has no derivative: use "
@@ -554,34 +526,179 @@ def flat_critic(answer: Callable, generator: torch.Generator) -> None:
         )
     if abs(float(got.detach()) - 1) > 1e-2:
         raise WrongAnswer(
-            "wrong", f"for a critic without any slope the penalty is (0 - 1)² = 1, yours is {float(got.detach()):.4g}"
+            "too much under the root",
+            f"for a critic without any slope the penalty is (0 - 1)² = 1, yours is {float(got.detach()):.4g}: "
+            + NO_MORE,
         )
+
+
+def nearly_the_gradient(case: Case, got: Sight, right: Sight) -> bool:
+    return same(got.value, right.value, TOLERANCE) and same(got.gradients, right.gradients, 1e-3)
+
+
+NO_MORE = "add no more than 1e-12 under the root"
+TO_ZERO = "you pull the slope towards 0, as R1 does: here it is pulled to 1, so subtract 1 from the norm"
+gradient_penalty = exercise(CHAPTER, "gradient_penalty", ours(library.slopes, library.gradient_penalty))(
+    Formula(
+        wgan_gp,
+        signposted,
+        leaves=("critic",),
+        first=(asks_between,),
+        stops={"images only": (lambda case: case["real"].ndim != 4, IMAGES_ONLY)},
+        also=(spread_of_epsilon, flat_critic),
+        what="your penalty",
+        wrong={
+            "sum": (
+                partial(wgan_gp, total=lambda length: (length - 1).square().sum()),
+                "you added the samples up: take their mean",
+            ),
+            "not averaged": (
+                partial(wgan_gp, total=lambda length: (length - 1).square()),
+                "you return one penalty per sample: take the mean",
+            ),
+            "norm over the batch": (
+                partial(wgan_gp, length=torch.norm),
+                "you took one norm over the whole batch: every sample has its own, so flatten(1) and take it along "
+                "dim=1",
+            ),
+            "norm over channels only": (partial(wgan_gp, length=lambda slope: slope.norm(dim=1)), FLATTEN),
+            "squared norm": (
+                partial(wgan_gp, length=squares),
+                "you subtract 1 from the SQUARED norm: take the root first",
+            ),
+            "squared norm, not squared again": (
+                partial(wgan_gp, length=squares, total=lambda length: (length - 1).mean()),
+                "you subtract 1 from the squared norm: take the root, subtract 1, then square",
+            ),
+            "zero-centred": (partial(wgan_gp, total=lambda length: length.square().mean()), TO_ZERO),
+            "zero-centred, half": (partial(wgan_gp, total=lambda length: length.square().mean() / 2), TO_ZERO),
+            "mean norm": (
+                partial(wgan_gp, total=lambda length: (length.mean() - 1).square()),
+                "you averaged the norms before subtracting 1, so that steep and flat places cancel: (norm - 1)² of "
+                "each sample first, then the mean",
+            ),
+            "not squared": (
+                partial(wgan_gp, total=lambda length: (length - 1).mean()),
+                "you averaged norm - 1: square it, or flat places make up for steep ones",
+            ),
+            "absolute": (
+                partial(wgan_gp, total=lambda length: (length - 1).abs().mean()),
+                "you took the absolute value of norm - 1: take its square",
+            ),
+            "one-sided": (
+                partial(wgan_gp, total=lambda length: (length - 1).relu().square().mean()),
+                "you punish only slopes above 1: here slopes below 1 are punished too",
+            ),
+            "slope of the mean": (partial(wgan_gp, slope=partial(slopes, output=torch.mean)), MEAN_OF_LOGITS),
+            "half": (
+                partial(wgan_gp, total=lambda length: (length - 1).square().mean() / 2),
+                "half the right value: there is no half in this penalty",
+            ),
+            "with lambda": (
+                partial(wgan_gp, total=lambda length: 10 * (length - 1).square().mean()),
+                "ten times the right value: leave lambda to the caller",
+            ),
+            "absolute values": (
+                partial(wgan_gp, length=lambda slope: slope.flatten(1).abs().sum(dim=1)),
+                "you added absolute values: the norm is the root of the sum of squares",
+            ),
+            "mean over numbers": (
+                partial(wgan_gp, length=lambda slope: slope.flatten(1).square().mean(dim=1).sqrt()),
+                "you averaged the squares of one sample's slope: the norm ADDS them before the root",
+            ),
+            "wrong sign": (partial(wgan_gp, total=lambda length: -(length - 1).square().mean()), ADDED_TO_A_LOSS),
+            "no second-order gradient": (
+                partial(wgan_gp, slope=partial(slopes, create_graph=False)),
+                NO_GRAPH_OF_SLOPE,
+            ),
+            "half a square is constant": (
+                partial(wgan_gp, total=lambda length: ((length - 1) * (length - 1).detach()).mean()),
+                "right number, but of the two factors in the square one is detached, so the gradient is halved",
+            ),
+        },
+        signs={
+            "too much under the root": (
+                nearly_the_gradient,
+                "right, but the gradient of small slopes is off: " + NO_MORE,
+            ),
+        },
+    )
+)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Exercise 4: precision
 # ---------------------------------------------------------------------------------------------------------------------
 
-
-@exercise(CHAPTER)
-def precision(answer: Callable) -> None:
-    """answer(real [N, F], fake [M, F], neighbours) -> the share of fakes inside the real cloud, a float in [0, 1]."""
-    found, cases = [], clouds()
-    with closed(BORROWED, quality.precision_recall, quality.inside):
-        for real, fake, neighbours in cases:
-            before = real.clone(), fake.clone()
-            got = answer(real, fake, neighbours)
-            untouched(before[0], real, "real")
-            untouched(before[1], fake, "fake")
-            found.append(number(got))
-    wanted = torch.stack([inside(*case) for case in cases])
-    mistakes = {}
-    for name, (_, message) in precision_mistakes(*cases[0]).items():
-        mistakes[name] = torch.stack([precision_mistakes(*case)[name][0] for case in cases]), message
-    compare(torch.tensor(found, dtype=DOUBLE), wanted, f"the list of your precisions for {len(cases)} clouds", mistakes)
+CLOUDS = [  # real points, fakes, features, neighbours, how far the clouds are apart, and from 0
+    (40, 23, 2, 3, 0.8, 0),
+    (17, 31, 5, 1, 0.5, 0),
+    (30, 30, 3, 2, 1.0, 0),
+    (25, 60, 1, 4, 1.5, 0),
+    (4, 1, 2, 3, 0.1, 0),
+    (20, 24, 3, 1, 1.5, 5e6),
+    (19, 25, 3, 1, 1.5, 1e8),
+]
 
 
-def number(got: object) -> float:
+def clouds(generator: torch.Generator) -> Iterator[Case]:
+    """Pairs of clouds of different sizes that overlap in part; then fakes on a rim, and points that are there twice."""
+    for n, m, f, neighbours, shift, away in CLOUDS:
+        scale = 2 * normal(generator, n, 1).abs() + 0.1  # dense and sparse places
+        real, fake = scale * normal(generator, n, f), 1.5 * normal(generator, m, f) + shift
+        yield {"real": real + away, "fake": fake + away, "neighbours": neighbours}
+    line = torch.tensor([[0.0], [1.0], [3.0]], dtype=torch.float64)
+    on_a_rim = torch.tensor([[5.0], [-1.0], [5.5], [9.0]], dtype=torch.float64)
+    yield {"real": line, "fake": on_a_rim, "neighbours": 1}
+    once, others = normal(generator, 6, 2), normal(generator, 3, 2)
+    yield {"real": torch.cat([once, once]), "fake": torch.cat([once[:2], others]), "neighbours": 1}
+
+
+def distances(one: Tensor, other: Tensor) -> Tensor:
+    return (one[:, None] - other[None]).square().sum(dim=2).sqrt()
+
+
+def by_products(one: Tensor, other: Tensor) -> Tensor:
+    """Distances by |x|² + |y|² - 2 x · y."""
+    squared = one.square().sum(dim=1)[:, None] + other.square().sum(dim=1)[None] - 2 * one @ other.T
+    return squared.clamp(min=0).sqrt()
+
+
+def reaches(cloud: Tensor, rank: int, apart: Callable = distances) -> Tensor:
+    """Distance of each point to the `rank`-th nearest of its own cloud; rank 0 is the point itself. [N]"""
+    return apart(cloud, cloud).sort(dim=1).values[:, min(rank, len(cloud) - 1)]
+
+
+def among_the_fakes(real: Tensor, fake: Tensor, rank: int) -> Tensor:
+    return distances(real, fake).sort(dim=1).values[:, min(rank, len(fake) - 1)]
+
+
+def reaches_without_doubles(cloud: Tensor, rank: int) -> Tensor:
+    apart = distances(cloud, cloud)
+    return torch.where(apart == 0, torch.inf, apart).sort(dim=1).values[:, rank - 1]
+
+
+def share(
+    real: Tensor,
+    fake: Tensor,
+    neighbours: int,
+    *,
+    apart: Callable[[Tensor, Tensor], Tensor] = distances,
+    reach: Callable[[Tensor, Tensor, int], Tensor] = lambda real, fake, neighbours: reaches(real, neighbours),
+    holds: Callable[[Tensor, Tensor], Tensor] = torch.le,
+    inside: Callable[[Tensor], Tensor] = lambda held: held.any(dim=1),
+) -> float:
+    """Precision; the options are what the mistakes change."""
+    return float(inside(holds(apart(fake, real), reach(real, fake, neighbours))).double().mean())
+
+
+def nearest_only(apart: Tensor, reach: Tensor) -> Tensor:
+    """[M, 1]: whether the ball of the nearest real point holds it."""
+    nearest = apart.argmin(dim=1, keepdim=True)
+    return apart.gather(1, nearest) <= reach[nearest]
+
+
+def number(got: Any) -> float:
     if isinstance(got, tuple | list):
         raise WrongAnswer("type", "return one number, the precision")
     if isinstance(got, Tensor) and got.numel() != 1:
@@ -592,102 +709,103 @@ def number(got: object) -> float:
         raise WrongAnswer("type", f"you return a {type(got).__name__}, expected a number in [0, 1]") from None
 
 
-def clouds() -> list[tuple[Tensor, Tensor, int]]:
-    """Pairs of clouds of different sizes that overlap in part."""
-    generator = torch.Generator().manual_seed(74)
-    cases = []
-    for n, m, f, neighbours, shift in (
-        (40, 23, 2, 3, 0.8),
-        (17, 31, 5, 1, 0.5),
-        (30, 30, 3, 2, 1.0),
-        (25, 60, 1, 4, 1.5),
-    ):
-        scale = torch.rand(n, 1, generator=generator, dtype=DOUBLE) * 2 + 0.1  # dense and sparse places
-        real = scale * torch.randn(n, f, generator=generator, dtype=DOUBLE)
-        fake = 1.5 * torch.randn(m, f, generator=generator, dtype=DOUBLE) + shift
-        cases.append((real, fake, neighbours))
-    line = torch.tensor([[0.0], [1.0], [3.0]], dtype=DOUBLE)
-    cases.append((line, torch.tensor([[5.0], [-1.0], [5.5], [9.0]], dtype=DOUBLE), 1))  # two fakes exactly on a rim
-    return cases
-
-
-def reaches(cloud: Tensor, rank: int) -> Tensor:
-    """Distance of each point to the `rank`-th nearest of its own cloud; rank 0 is the point itself. [N]"""
-    return distances(cloud, cloud).sort(dim=1).values[:, min(rank, len(cloud) - 1)]
-
-
-def distances(one: Tensor, other: Tensor) -> Tensor:
-    return (one[:, None] - other[None]).square().sum(dim=2).sqrt()
-
-
-def inside(cloud: Tensor, points: Tensor, neighbours: int) -> Tensor:
-    return (distances(points, cloud) <= reaches(cloud, neighbours)).any(dim=1).double().mean()
-
-
-def precision_mistakes(real: Tensor, fake: Tensor, neighbours: int) -> dict[str, tuple[Tensor, str]]:
-    apart, reach = distances(fake, real), reaches(real, neighbours)
-    nearest = apart.argmin(dim=1)
-    return {
-        "recall": (
-            inside(fake, real, neighbours),
-            "that is the recall, the share of REAL points inside the fake cloud: turn the two around",
-        ),
-        "itself as a neighbour": (
-            inside(real, fake, neighbours - 1),
-            "you counted each point as its own nearest neighbour, at distance 0: the k-th neighbour is at place k + 1 "
-            "of the sorted distances",
-        ),
-        "one neighbour too many": (
-            inside(real, fake, neighbours + 1),
-            "your balls reach to neighbour k + 1: take index k of the sorted row (index 0 is the point itself)",
-        ),
-        "the fakes' reach": (
-            (apart <= reaches(fake, neighbours)[:, None]).any(dim=1).double().mean(),
-            "you put the balls around the fakes: for precision each REAL point has a ball",
-        ),
-        "nearest point only": (
-            (apart.gather(1, nearest[:, None])[:, 0] <= reach[nearest]).double().mean(),
-            "you asked only the nearest real point: a fake is inside when ANY ball holds it, also a wide one far off",
-        ),
-        "one reach for all": (
-            (apart <= reach.mean()).any(dim=1).double().mean(),
-            "you gave all balls the mean reach: each real point has its own",
-        ),
-        "neighbours among the fakes": (
-            (apart <= apart.sort(dim=0).values[min(neighbours, len(fake) - 1)]).any(dim=1).double().mean(),
-            "you measured the reach to the FAKES: a ball reaches to the k-th neighbour among the real points",
-        ),
-        "neighbours among the fakes, from one": (
-            (apart <= apart.sort(dim=0).values[min(neighbours, len(fake)) - 1]).any(dim=1).double().mean(),
-            "you measured the reach to the FAKES: a ball reaches to the k-th neighbour among the real points",
-        ),
-        "all balls": (
-            (apart <= reach).all(dim=1).double().mean(),
-            "you ask for fakes inside EVERY ball: one is enough",
-        ),
-        "pairs": (
-            (apart <= reach).double().mean(),
-            "you took the mean over all pairs of a fake and a ball: first any() over the balls, then the mean",
-        ),
-        "squared distances": (
-            (apart.square() <= reach).any(dim=1).double().mean(),
-            "you compared squared distances with plain ones",
-        ),
-        "rim": (
-            (apart < reach).any(dim=1).double().mean(),
-            "a fake exactly on the rim of a ball counts as inside: use <=",
-        ),
-        "outside": (1 - inside(real, fake, neighbours), "that is the share of fakes OUTSIDE the cloud"),
-        "count": (
-            (apart <= reach).any(dim=1).double().sum(),
-            "you counted the fakes inside: divide by how many there are",
-        ),
-        "share of the real": (
-            (apart <= reach).any(dim=1).double().sum() / len(real),
-            "you divided by the number of real points: divide by the number of fakes",
-        ),
-        "percent": (100 * inside(real, fake, neighbours), "a share in [0, 1], not a percentage"),
-    }
+BY_FAKES = "you measured the reach to the FAKES: a ball reaches to the k-th neighbour among the real points"
+precision = exercise(CHAPTER, "precision", ours(quality.precision_recall, quality.inside))(
+    Formula(
+        share,
+        clouds,
+        read=number,
+        what="your precision",
+        wrong={
+            "recall": (
+                lambda real, fake, neighbours: share(fake, real, neighbours),
+                "that is the recall, the share of REAL points inside the fake cloud: turn the two around",
+            ),
+            "itself as a neighbour": (
+                partial(share, reach=lambda real, fake, neighbours: reaches(real, neighbours - 1)),
+                "you counted each point as its own nearest neighbour, at distance 0: the k-th neighbour is at place "
+                "k + 1 of the sorted distances",
+            ),
+            "one neighbour too many": (
+                partial(share, reach=lambda real, fake, neighbours: reaches(real, neighbours + 1)),
+                "your balls reach to neighbour k + 1: take index k of the sorted row (index 0 is the point itself)",
+            ),
+            "doubles left out": (
+                partial(share, reach=lambda real, fake, neighbours: reaches_without_doubles(real, neighbours)),
+                "you leave out all neighbours at distance 0: only the point itself is none, another point at the same "
+                "place is one",
+            ),
+            "the fakes' reach": (
+                partial(share, reach=lambda real, fake, neighbours: reaches(fake, neighbours)[:, None]),
+                "you put the balls around the fakes: for precision each REAL point has a ball",
+            ),
+            "nearest point only": (
+                partial(share, holds=nearest_only),
+                "you asked only the nearest real point: a fake is inside when ANY ball holds it, also a wide one far "
+                "off",
+            ),
+            "one reach for all": (
+                partial(share, reach=lambda real, fake, neighbours: reaches(real, neighbours).mean()),
+                "you gave all balls the mean reach: each real point has its own",
+            ),
+            "neighbours among the fakes": (
+                partial(share, reach=lambda real, fake, neighbours: among_the_fakes(real, fake, neighbours)),
+                BY_FAKES,
+            ),
+            "neighbours among the fakes, from one": (
+                partial(share, reach=lambda real, fake, neighbours: among_the_fakes(real, fake, neighbours - 1)),
+                BY_FAKES,
+            ),
+            "all balls": (
+                partial(share, inside=lambda held: held.all(dim=1)),
+                "you ask for fakes inside EVERY ball: one is enough",
+            ),
+            "pairs": (
+                partial(share, inside=lambda held: held),
+                "you took the mean over all pairs of a fake and a ball: first any() over the balls, then the mean",
+            ),
+            "squared distances": (
+                partial(share, holds=lambda apart, reach: apart.square() <= reach),
+                "you compared squared distances with plain ones",
+            ),
+            "rim": (partial(share, holds=torch.lt), "a fake exactly on the rim of a ball counts as inside: use <="),
+            "outside": (
+                lambda real, fake, neighbours: 1 - share(real, fake, neighbours),
+                "that is the share of fakes OUTSIDE the cloud",
+            ),
+            "count": (
+                lambda real, fake, neighbours: share(real, fake, neighbours) * len(fake),
+                "you counted the fakes inside: divide by how many there are",
+            ),
+            "share of the real": (
+                lambda real, fake, neighbours: share(real, fake, neighbours) * len(fake) / len(real),
+                "you divided by the number of real points: divide by the number of fakes",
+            ),
+            "percent": (
+                lambda real, fake, neighbours: 100 * share(real, fake, neighbours),
+                "a share in [0, 1], not a percentage",
+            ),
+            "measured in float32": (
+                lambda real, fake, neighbours: share(real.float(), fake.float(), neighbours),
+                "in float32 the distances of clouds far from 0 lose their digits: measure in the dtype of the input",
+            ),
+            "distances by products": (
+                partial(
+                    share,
+                    apart=by_products,
+                    reach=lambda real, fake, neighbours: reaches(real, neighbours, by_products),
+                ),
+                "|x|² + |y|² - 2 x · y loses its digits for clouds far from 0: subtract the points first, then square",
+            ),
+        },
+        signs={
+            "mean of booleans": (
+                lambda case, got, right: "mean()" in got.error,
+                "torch takes no mean of booleans: turn them into numbers first, .double().mean()",
+            ),
+        },
+    )
+)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -695,39 +813,11 @@ def precision_mistakes(real: Tensor, fake: Tensor, neighbours: int) -> dict[str,
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-@exercise(CHAPTER)
-def minibatch_deviation(answer: Callable) -> None:
-    """answer(features [N, F]) -> [N, F + 1]: the features, and beside each row the deviation of the batch."""
-    generator = torch.Generator().manual_seed(75)
-    with closed(BORROWED, library.MinibatchDeviation.forward):
-        for count, width in ((5, 3), (2, 7), (16, 4)):
-            scale = torch.linspace(0.5, 2, width, dtype=DOUBLE)
-            features = (scale * torch.randn(count, width, generator=generator, dtype=DOUBLE) + 1).requires_grad_()
-            before = features.detach().clone()
-            got = answer(features)
-            untouched(before, features.detach(), "features")
-            deviation = deviations(features).mean()
-            wanted = beside(features, deviation)
-            compare(got, wanted, "your result", deviation_mistakes(features), 1e-5)
-            if not got.requires_grad:
-                raise WrongAnswer(
-                    "no gradient", "right numbers, but no gradient gets through: no .item(), no .detach()"
-                )
-            weights = torch.randn(wanted.shape, generator=generator, dtype=DOUBLE)
-            (found,) = torch.autograd.grad((weights * got).sum(), features)
-            (needed,) = torch.autograd.grad((weights * wanted).sum(), features)
-            detached = (
-                weights[:, :-1],
-                "no gradient flows through your extra number, so no generator would ever hear of it: no .item(), no "
-                ".detach(), no new tensor made from a float",
-            )
-            compare(found, needed, "the gradient of your result for the features", {"detached": detached}, 1e-4)
-        copies(answer)
-
-
-def deviations(features: Tensor) -> Tensor:
-    """Standard deviation of each feature over the batch, divided by N: [F]."""
-    return (features - features.mean(dim=0)).square().mean(dim=0).sqrt()
+def varied(generator: torch.Generator) -> Iterator[Case]:
+    """Numbers so large that nothing under the root has any weight; the last ones far from 0."""
+    for count, width, size, away in ((5, 3, 3e3, 1), (2, 7, 3e3, 1), (16, 4, 3e3, 1), (6, 3, 3e3, 3e11)):
+        scale = torch.linspace(0.5, 2, width, dtype=torch.float64)
+        yield {"features": size * scale * normal(generator, count, width) + away}
 
 
 def beside(features: Tensor, numbers: Tensor) -> Tensor:
@@ -735,71 +825,29 @@ def beside(features: Tensor, numbers: Tensor) -> Tensor:
     return torch.cat([features, numbers.expand(len(features))[:, None]], dim=1)
 
 
-def deviation_mistakes(features: Tensor) -> dict[str, tuple[Tensor, str]]:
-    count, each = len(features), deviations(features)
-    away = features - features.mean(dim=0)
-    right = beside(features, each.mean())
-    per_row = (features - features.mean(dim=1, keepdim=True)).square().mean(dim=1).sqrt()
-    return {
-        "over the features": (
-            beside(features, per_row),
-            "you took the deviation within each row: it is over the batch, for each feature (dim=0)",
-        ),
-        "over all entries": (
-            beside(features, (features - features.mean()).square().mean().sqrt()),
-            "you took one deviation over all entries: that also counts how the features differ from one another; take "
-            "it feature by feature over the batch (dim=0), then average",
-        ),
-        "divided by N - 1": (
-            beside(features, (away.square().sum(dim=0) / (count - 1)).sqrt().mean()),
-            "you divided by N - 1, torch's default: here it is N, correction=0 (a batch of one would give NaN)",
-        ),
-        "variance": (
-            beside(features, each.square().mean()),
-            "you averaged variances: the standard deviation is their root",
-        ),
-        "root of the mean": (
-            beside(features, each.square().mean().sqrt()),
-            "you averaged the variances before the root: first the root of each feature's variance, then the mean",
-        ),
-        "mean distance": (
-            beside(features, away.abs().mean()),
-            "you averaged distances from the mean: the standard deviation is the root of the mean square",
-        ),
-        "sum": (beside(features, each.sum()), "you added the F deviations up: take their mean"),
-        "one number a feature": (
-            torch.cat([features, each.expand(count, -1)], dim=1),
-            "you put all F deviations beside each row: average them to one number",
-        ),
-        "nothing but the number": (
-            each.mean(),
-            "you return the number alone: put it beside the features of every row, [N, F + 1]",
-        ),
-        "nothing but a column": (
-            each.mean().expand(count, 1),
-            "you return the new column alone: put it beside the features, [N, F + 1]",
-        ),
-        "in front": (right.roll(1, dims=1), "the number comes after the features: last, not first"),
-        "one row more": (
-            torch.cat([features, each[None]]),
-            "you added a row to the batch: each row gets one more number, [N, F + 1]",
-        ),
-        "zeros": (
-            beside(features, torch.zeros((), dtype=features.dtype)),
-            "your extra number is 0: you took the deviation of numbers that are all the same",
-        ),
-    }
+def deviations(features: Tensor, correction: int = 0) -> Tensor:
+    """Of each feature over the batch: [F]."""
+    return features.std(dim=0, correction=correction)
+
+
+def by_squares(features: Tensor) -> Tensor:
+    """Variances by E[x²] - E[x]²: [F]."""
+    return features.square().mean(dim=0) - features.mean(dim=0).square()
 
 
 def copies(answer: Callable) -> None:
     """Where the deviation is exactly 0, sqrt has an infinite derivative."""
     for count in (6, 1):
-        features = torch.tensor([[2.0, -1.0, 0.5]], dtype=DOUBLE).repeat(count, 1).requires_grad_()
+        features = torch.tensor([[2.0, -1.0, 0.5]]).double().repeat(count, 1).requires_grad_()
         got = answer(features)
-        expect_tensor(got, torch.zeros(count, 4), "your result for a batch of copies")
-        number = float(got[0, -1].detach())
-        if abs(number) > 1e-2:
-            raise WrongAnswer("wrong", f"for {count} copies of one row the number is 0, yours is {number:.3g}")
+        expect_tensor(got, torch.zeros(count, 4), f"for a batch of {count} equal rows your result")
+        deviation = float(got[0, -1].detach())
+        if abs(deviation) > 1e-3:
+            raise WrongAnswer(
+                "too much under the root",
+                f"for {count} equal rows the number is 0, yours is {deviation:.3g}: add no more than 1e-8 under the "
+                "root",
+            )
         (gradient,) = torch.autograd.grad(got[:, -1].sum(), features)
         if not gradient.isfinite().all():
             raise WrongAnswer(
@@ -807,3 +855,78 @@ def copies(answer: Callable) -> None:
                 "for a batch of copies the variance is 0 and your gradient is NaN, since the root of 0 has no "
                 "derivative: add 1e-8 under the root, or use torch.std, which takes care of it",
             )
+
+
+minibatch_deviation = exercise(CHAPTER, "minibatch_deviation", ours(library.MinibatchDeviation.forward))(
+    Formula(
+        lambda features: beside(features, deviations(features).mean()),
+        varied,
+        leaves=("features",),
+        also=(copies,),
+        wrong={
+            "over the features": (
+                lambda features: beside(features, features.std(dim=1, correction=0)),
+                "you took the deviation within each row: it is over the batch, for each feature (dim=0)",
+            ),
+            "over all entries": (
+                lambda features: beside(features, features.std(correction=0)),
+                "you took one deviation over all entries: that also counts how the features differ from one another; "
+                "take it feature by feature over the batch (dim=0), then average",
+            ),
+            "divided by N - 1": (
+                lambda features: beside(features, deviations(features, correction=1).mean()),
+                "you divided by N - 1, torch's default: here it is N, correction=0 (a batch of one would give NaN)",
+            ),
+            "variance": (
+                lambda features: beside(features, deviations(features).square().mean()),
+                "you averaged variances: the standard deviation is their root",
+            ),
+            "root of the mean": (
+                lambda features: beside(features, deviations(features).square().mean().sqrt()),
+                "you averaged the variances before the root: first the root of each feature's variance, then the mean",
+            ),
+            "mean distance": (
+                lambda features: beside(features, (features - features.mean(dim=0)).abs().mean()),
+                "you averaged distances from the mean: the standard deviation is the root of the mean square",
+            ),
+            "difference of squares": (
+                lambda features: beside(features, by_squares(features).clamp(min=1e-8).sqrt().mean()),
+                "the mean of the squares minus the square of the mean loses its digits where numbers are far from 0: "
+                "subtract the mean before you square",
+            ),
+            "sum": (
+                lambda features: beside(features, deviations(features).sum()),
+                "you added the F deviations up: take their mean",
+            ),
+            "one number a feature": (
+                lambda features: torch.cat([features, deviations(features).expand(len(features), -1)], dim=1),
+                "you put all F deviations beside each row: average them to one number",
+            ),
+            "nothing but the number": (
+                lambda features: deviations(features).mean(),
+                "you return the number alone: put it beside the features of every row, [N, F + 1]",
+            ),
+            "nothing but a column": (
+                lambda features: deviations(features).mean().expand(len(features), 1),
+                "you return the new column alone: put it beside the features, [N, F + 1]",
+            ),
+            "in front": (
+                lambda features: beside(features, deviations(features).mean()).roll(1, dims=1),
+                "the number comes after the features: last, not first",
+            ),
+            "one row more": (
+                lambda features: torch.cat([features, deviations(features)[None]]),
+                "you added a row to the batch: each row gets one more number, [N, F + 1]",
+            ),
+            "zeros": (
+                lambda features: F.pad(features, (0, 1)),
+                "your extra number is 0: you took the deviation of numbers that are all the same",
+            ),
+            "detached": (
+                lambda features: beside(features, deviations(features).mean().detach()),
+                "no gradient flows through your extra number, so no generator would ever hear of it: no .item(), no "
+                ".detach(), no new tensor made from a float",
+            ),
+        },
+    )
+)
