@@ -11,7 +11,7 @@ from typing import Any
 
 from course_lib import __version__
 from course_lib.chapters import MODELS  # not from course_lib.models: doctor has to run without torch
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, quoted
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -122,11 +122,12 @@ def run_train(options: argparse.Namespace) -> int:
     import torch
 
     from course_lib import data, models, training
-    from course_lib.training.arguments import SEEDS, as_path, whole
+    from course_lib.data.arguments import SEEDS, check_whole
+    from course_lib.training.arguments import as_path
 
     kind = models.model_class(options.name)  # a wrong name is said before any data is loaded
     config = settings(kind, options.set)
-    seed = whole("--seed", options.seed, 0, SEEDS - 1)
+    seed = check_whole("--seed", options.seed, 0, SEEDS - 1)
     folder = as_path("--out", options.out)
     images = data.load(options.data, size=options.size, colour=options.colour)
     torch.manual_seed(seed)
@@ -184,15 +185,15 @@ def run_sample(options: argparse.Namespace) -> None:
     import torch
 
     from course_lib import models
+    from course_lib.data.arguments import SEEDS, check_whole
     from course_lib.places import write_whole
-    from course_lib.training.arguments import SEEDS, whole
 
-    whole("--count", options.count, 1)
-    whole("--seed", options.seed, 0, SEEDS - 1)
+    check_whole("--count", options.count, 1)
+    check_whole("--seed", options.seed, 0, SEEDS - 1)
     order = None if options.labels is None else classes_in(options.labels)
     out = plain_file(options.out)
     model = models.load(options.dir)
-    whole("--count", options.count, 1, most_images(model.config))
+    check_whole("--count", options.count, 1, most_images(model.config))
     labels = None if order is None else torch.tensor(order).repeat(-(-options.count // len(order)))[: options.count]
     images = model.sample(options.count, seed=options.seed, labels=labels)
 
@@ -209,11 +210,10 @@ def run_sample(options: argparse.Namespace) -> None:
 
 def classes_in(text: str) -> list[int]:
     """ "3,1,4" -> [3, 1, 4]"""
-    from course_lib.training.arguments import shown
 
     words = text.split(",")
     if not all(word.strip().isdecimal() and len(word.strip()) < 10 for word in words):
-        raise CourseError(f"--labels: got {shown(text)}, expected a comma list of classes such as 3,1,4")
+        raise CourseError(f"--labels: got {quoted(text)}, expected a comma list of classes such as 3,1,4")
     return [int(word) for word in words]
 
 

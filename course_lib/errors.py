@@ -19,5 +19,5 @@ def printable(text: str) -> str:
 
 def quoted(value: object, most: int = 80) -> str:
     """`value` as Python writes it, for a message; the middle of a very long one is left out."""
-    text = repr(value)
+    text = " ".join(repr(value).splitlines())
     return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 4 :]}"

@@ -13,10 +13,9 @@ from torch import Tensor
 
 from course_lib import chapters
 from course_lib.data.imageset import ImageSet
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, quoted
 from course_lib.places import say
 from course_lib.training import checkpoint, weights
-from course_lib.training.arguments import shown
 from course_lib.training.model import Trainable
 
 LARGEST = 500_000_000  # numbers in one model: 2 GB
@@ -80,7 +79,7 @@ def load(path: str | Path) -> Trainable:
     for name, value in config.items():
         if name not in known or not same_kind(value, known[name]):
             expected = f"{name} as {type(known[name]).__name__}" if name in known else ", ".join(known) or "none"
-            raise CourseError(f"checkpoint: {path}: config: got {name}={shown(value)}, expected {expected}")
+            raise CourseError(f"checkpoint: {path}: config: got {name}={quoted(value)}, expected {expected}")
     best = weights.best(tensors)
     try:
         empty = sketch(card["model"], lambda: kind(**config))

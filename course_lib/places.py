@@ -39,12 +39,12 @@ def data_root() -> Path:
     return at_home(chosen, "COURSE_DATA") if chosen else cache_root() / "data"
 
 
-def at_home(path: str | Path, name: str) -> Path:
+def at_home(path: str | Path, name: str, expected: str = "expected a folder; there is no such home folder") -> Path:
     """The path with `~` or `~user` replaced. Raises CourseError, naming the argument, for a user there is not."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise CourseError(f"{name}: got {quoted(str(path))}, expected a folder; there is no such home folder") from None
+        raise CourseError(f"{name}: got {quoted(str(path))}, {expected}") from None
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -6,7 +6,7 @@ import os
 
 import torch
 
-from course_lib.data.arguments import check_device, check_split, check_whole
+from course_lib.data.arguments import SEEDS, check_device, check_split, check_whole
 from course_lib.data.batches import Batch, Batches, batches
 from course_lib.data.imageset import DIGIT_NAMES, ImageSet, check_images, from_bytes
 from course_lib.errors import CourseError, quoted
@@ -16,7 +16,6 @@ __all__ = ["DIGIT_NAMES", "Batch", "Batches", "ImageSet", "batches", "cache_root
 
 NAMES = ("strokes", "mnist", "fashion", "cifar10", "folder:PATH")
 DRAWN = {"train": 60_000, "test": 10_000}
-SEEDS = 1_000_000_000
 
 
 def load(

@@ -8,12 +8,14 @@ import torch
 
 from course_lib.errors import CourseError, quoted
 
+SEEDS = 1_000_000_000  # the numbers below it can be one
+
 
 def check_whole(name: str, value: object, least: int, most: int | None = None) -> int:
     """A whole number (NumPy's too, but no bool) from `least` to `most`, both included."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or value < least or (most is not None and value > most):
-        bounds = f"{least} to {most}" if most is not None else f"{least} or more"
+        bounds = f"{least} to {most:,}" if most is not None else f"{least} or more"
         raise CourseError(f"{name}: got {quoted(value)}, expected a whole number, {bounds}")
     return int(value)
 

@@ -7,8 +7,8 @@ import warnings
 
 import torch
 
+from course_lib.data.arguments import check_whole
 from course_lib.errors import CourseError
-from course_lib.training.arguments import whole
 
 
 def make_fabric(device: str = "auto", precision: str = "auto"):
@@ -65,7 +65,7 @@ def variable(name: str, default: int, least: int = 0) -> int:
         value = int(text)
     except ValueError:
         value = text
-    return whole(name, value, least)
+    return check_whole(name, value, least)
 
 
 def agree(fabric, stop: bool, seconds: float) -> tuple[bool, float]:

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 
 from course_lib import __version__
+from course_lib.data.arguments import SEEDS, check_whole
 from course_lib.data.batches import batches as make_batches
 from course_lib.data.imageset import ImageSet, check_images
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, quoted
 from course_lib.training import checkpoint
-from course_lib.training.arguments import SEEDS, limits, real, shown, whole
+from course_lib.training.arguments import limits, real
 from course_lib.training.average import MovingAverage
 from course_lib.training.devices import agree, make_fabric
 from course_lib.training.finite import all_finite, healthy, remember, restore, what_broke
@@ -56,10 +57,10 @@ def fit(
     GPU, a folder that another run is using, or one that holds a run of another model or on other data.
     """
     steps, seconds = limits(steps, seconds)
-    seed = whole("seed", seed, 0, SEEDS - 1)
+    seed = check_whole("seed", seed, 0, SEEDS - 1)
     save_every = real("save_every", save_every, "a number of seconds, 0 or more")
     check_pair(model, images)
-    batch_size = whole("batch_size", model.batch_size if batch_size is None else batch_size, 1)
+    batch_size = check_whole("batch_size", model.batch_size if batch_size is None else batch_size, 1)
     facts = facts_of(model, images, seed, batch_size, folder, card)
     fabric = make_fabric(device, precision)
     if batch_size % fabric.world_size:
@@ -137,7 +138,7 @@ def fit(
 def check_pair(model: Trainable, images: ImageSet) -> None:
     """A model of ours, images of the right kind, and both for each other."""
     if not isinstance(model, Trainable):
-        raise CourseError(f"model: got {shown(model)}, expected one such as models.build('classifier', images) makes")
+        raise CourseError(f"model: got {quoted(model)}, expected one such as models.build('classifier', images) makes")
     if not isinstance(images, ImageSet):
         raise CourseError(f"images: got {type(images).__name__}, expected an ImageSet, as data.load(...) returns")
     check_images(images.images, "images")
@@ -170,7 +171,7 @@ def facts_of(
         facts |= card or {}
         json.dumps(facts)
     except (TypeError, ValueError) as error:
-        raise CourseError(f"card: got {shown(card)}, expected a dictionary of plain JSON values ({error})") from error
+        raise CourseError(f"card: got {quoted(card)}, expected a dictionary of plain JSON values ({error})") from error
     return facts
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
+from course_lib.data.arguments import check_whole
 from course_lib.errors import CourseError
 from course_lib.training import checkpoint, weights
-from course_lib.training.arguments import as_path, real, whole
+from course_lib.training.arguments import as_path, real
 from course_lib.training.average import MovingAverage
 from course_lib.training.model import Trainable
 from course_lib.training.run import Run
@@ -82,9 +83,9 @@ def resume(path: Path, model: Trainable, average: MovingAverage | None, run: Run
             raise CourseError(
                 f"folder: {path} holds a run with {key} {card.get(key)!r}, this one {facts[key]!r}; use another folder"
             )
-    whole(f"checkpoint: {path}: steps", card.get("steps"), 0)
+    check_whole(f"checkpoint: {path}: steps", card.get("steps"), 0)
     real(f"checkpoint: {path}: seconds", card.get("seconds"), "a positive number")
-    whole(f"checkpoint: {path}: average_updates", card.get("average_updates"), 0)
+    check_whole(f"checkpoint: {path}: average_updates", card.get("average_updates"), 0)
     losses = weights.prefixed(tensors, "losses")
     if any(values.shape != (card["steps"],) for values in losses.values()):
         raise CourseError(f"checkpoint: {path} has not one loss for each of its {card['steps']} steps; train again")

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from course_lib.data.arguments import check_whole
 from course_lib.data.batches import Batch
 from course_lib.data.imageset import ImageSet, shape_of
 from course_lib.errors import CourseError
-from course_lib.training.arguments import whole
 
 
 class Trainable(nn.Module):
@@ -83,7 +83,7 @@ def check_config(config: dict[str, Any]) -> None:
         if isinstance(value, float) and not math.isfinite(value):
             raise CourseError(f"{name}: got {value}, expected a finite number")
         if name in ("channels", "classes", "width", "hidden"):
-            whole(name, value, 1)
+            check_whole(name, value, 1)
 
 
 def fitting(model: Trainable, images: ImageSet) -> ImageSet:
