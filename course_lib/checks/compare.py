@@ -11,12 +11,11 @@ from torch import Tensor
 
 from course_lib.checks.verdict import WrongAnswer
 
-LOOSE = 1e-6  # of the largest number: until all checks are data
 TOLERANCE = 1e-9  # of the largest number: what another order of float64 operations may cost
 SINGLE = 1e-5  # of the largest number: what float32 on the way costs
 
 
-def same(got: Any, wanted: Any, tolerance: float = LOOSE) -> bool:
+def same(got: Any, wanted: Any, tolerance: float = TOLERANCE) -> bool:
     """Equal types, shapes and, within `tolerance` of the largest finite number wanted, numbers; NaN equals NaN."""
     if isinstance(wanted, tuple | list):
         alike = isinstance(got, tuple | list) and len(got) == len(wanted)
@@ -99,7 +98,9 @@ def explain(got: Any, wanted: Any, what: str) -> None:
     raise WrongAnswer("wrong", f"{what} is {got!r:.80}, expected {wanted!r:.80}")
 
 
-def compare(got: Any, wanted: Any, what: str, mistakes: dict[str, tuple[Any, str]], tolerance: float = LOOSE) -> None:
+def compare(
+    got: Any, wanted: Any, what: str, mistakes: dict[str, tuple[Any, str]], tolerance: float = TOLERANCE
+) -> None:
     """Pass when `got` is right; otherwise name the mistake it comes from.
 
     mistakes  name -> (what that misconception would have given, what to tell the learner)

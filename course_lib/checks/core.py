@@ -6,18 +6,12 @@ import dis
 import functools
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FunctionType, TracebackType
+from types import TracebackType
 from typing import Any
-from unittest import mock
-
-import torch
-from torch import Tensor
 
 from course_lib.checks import surroundings
-from course_lib.checks.compare import compare, expect_tensor, same  # noqa: F401 (until all checks are data)
 from course_lib.checks.guard import Forbidden, Guarded, TooSlow
 from course_lib.checks.verdict import NotSolvedYet, WrongAnswer, told
 from course_lib.learner import progress
@@ -93,49 +87,3 @@ def where(error: BaseException) -> str:
     own = [f for f in traceback.extract_tb(error.__traceback__) if not is_foreign(f.filename)]
     place = f" in line {own[-1].lineno}, `{own[-1].line}`" if own and own[-1].line else ""
     return f"{type(error).__name__}{place}: {told(error)}"
-
-
-# --- until all checks are data ---
-
-
-def untouched(before: Tensor, after: Tensor, what: str) -> None:
-    """An answer may not change what it was given."""
-    if not torch.equal(before, after):
-        raise WrongAnswer("changes its input", f"{what} was changed in place; work on a copy")
-
-
-@contextmanager
-def withheld(message: str, *places: str) -> Iterator[None]:
-    """Whoever calls a function named here, such as "torch.conv2d", has not written the exercise."""
-
-    def refuse(*arguments: object, **options: object) -> None:
-        raise WrongAnswer("borrowed", message)
-
-    with ExitStack() as stack:
-        for place in places:
-            stack.enter_context(mock.patch(place, refuse))
-        yield
-
-
-@contextmanager
-def closed(message: str, *functions: FunctionType) -> Iterator[None]:
-    """The library's own solutions refuse to work meanwhile, under whatever name the learner imported them.
-
-    `{}` in the message stands for the function's name.
-    """
-    before = [(function.__code__, function.__kwdefaults__) for function in functions]
-    try:
-        for function in functions:
-            function.__code__ = refuse.__code__
-            function.__kwdefaults__ = {"message": message.format(function.__name__)}
-        yield
-    finally:
-        for function, (code, defaults) in zip(functions, before, strict=True):
-            function.__code__, function.__kwdefaults__ = code, defaults
-
-
-def refuse(*arguments: object, message: str, **options: object) -> None:
-    """The code of a closed function. It runs among the names of that function's module, so it brings its own."""
-    from course_lib.checks.verdict import WrongAnswer
-
-    raise WrongAnswer("borrowed", message)

@@ -49,8 +49,8 @@ class Formula:
                is right on the cases before; the first that fits is named
     leaves     the inputs whose gradients count, when the values are right; of a network, those of its parameters
     signs      name -> what gives away, on a case, a mistake that has too many sizes to be one program (an epsilon), and
-               what to say; asked with the case and the sights of the answer and of the right program, when no program
-               explains the answer
+               what to say; asked with the case and the sights of the answer (whose value is None after an error) and of
+               the right program, when no program explains the answer
     read       turns what came back, from the right program too, into what is compared, or raises WrongAnswer: for
                answers of several types, or of which only a part is settled
     first      what only this exercise asks, before the cases: what an answer leaves behind in a network

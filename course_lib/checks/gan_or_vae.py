@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.checks.compare import compare, expect_tensor, same
-from course_lib.checks.core import exercise, untouched
-from course_lib.checks.formula import Case, Formula, normal
+from course_lib.checks.compare import same
+from course_lib.checks.core import exercise
+from course_lib.checks.formula import Case, Formula, Sight, normal
 from course_lib.checks.verdict import WrongAnswer
 
 CHAPTER = "11_gan_or_vae"
@@ -212,169 +212,227 @@ frechet_gaussians = exercise(CHAPTER, "frechet_gaussians")(
 # Exercise 2: draw_codes
 # ---------------------------------------------------------------------------------------------------------------------
 
+MORE = 7  # rows of noise after the zeros and the unit vectors
+CODES = [(40, 3, 1), (9, 5, 1), (60, 2, 1e4), (30, 2, 1e-4), (25, 1, 1)]  # number, dimensions, size
 
-@exercise(CHAPTER)
-def draw_codes(answer: Callable) -> None:
-    """answer(codes [N, D], noise [M, D]) -> [M, D]: draws from the Gaussian fitted to the codes.
 
-    Any factor of the covariance will do, so the program is asked for its factor: noises that are zero, then unit
-    vectors, show the mean and the factor's columns.
-    """
-    generator = torch.Generator().manual_seed(20)
-    for count, width in ((40, 3), (9, 5), (60, 2), (25, 1)):
+def mixing(width: int) -> Tensor:
+    """How the last rows of the noise are made of the unit vectors, [MORE, D]."""
+    return normal(torch.Generator().manual_seed(width), MORE, width)
+
+
+def fitted(generator: torch.Generator) -> Iterator[Case]:
+    """Codes, and noise that shows the mean, the factor's columns, and whether draws are linear in their own row."""
+    for count, width, size in CODES:
         codes = normal(generator, count, width) @ (normal(generator, width, width) + torch.eye(width))
         codes = codes * (1 + 2 * torch.rand(width, generator=generator)) + 3 * normal(generator, width)
-        probes = torch.cat([torch.zeros(1, width), torch.eye(width)]).double()
-        case = f"for codes of shape {[count, width]}"
-        got = called(answer, codes, probes, case)
-        mean, factor = got[0], (got[1:] - got[0]).T  # draws are mean + factor @ noise
-        if width > 1:
-            blunders_of_draws(got, codes, case)
-        wanted = codes.mean(dim=0)
-        compare(mean, wanted, f"{case} the mean of your draws", mean_mistakes(codes))
-        found = factor @ factor.T
-        compare(found, codes.T.cov().reshape(width, width), f"{case} your draws' covariance", factor_mistakes(codes))
-        noise = normal(generator, 7, width)
-        leaf = noise.clone().requires_grad_()
+        noise = torch.cat([torch.zeros(1, width).double(), torch.eye(width).double(), mixing(width)])
+        yield {"codes": size * codes, "noise": noise}
+
+
+def parts_of_draws(got: Any) -> tuple[Tensor, Tensor, bool]:
+    """The mean, the covariance F Fᵀ, and whether each draw is mean + F @ its own noise: any such F will do."""
+    if not isinstance(got, Tensor):
+        raise WrongAnswer("type", f"your result is a {type(got).__name__}, expected a tensor")
+    width = got.shape[-1] if got.ndim == 2 else 0
+    if got.shape != (1 + width + MORE, width):
+        raise WrongAnswer(
+            "shape", f"for noise with {MORE + 1} rows more than columns you return {list(got.shape)}: a draw a row"
+        )
+    mean, columns, others = got[0], got[1 : 1 + width] - got[0], got[1 + width :]
+    return mean, columns.T @ columns, same(others, mean + mixing(width) @ columns, 1e-7)
+
+
+def covariance_of(codes: Tensor) -> Tensor:
+    return torch.atleast_2d(codes.T.cov())
+
+
+def draws(
+    codes: Tensor,
+    noise: Tensor,
+    *,
+    mean: Callable[[Tensor], Tensor] = lambda codes: codes.mean(dim=0),
+    factor: Callable[[Tensor], Tensor] = torch.linalg.cholesky,
+    spread: Callable[[Tensor], Tensor] = covariance_of,
+) -> Tensor:
+    """From the Gaussian fitted to the codes; the options are what the mistakes change."""
+    return mean(codes) + noise @ factor(spread(codes)).T
+
+
+def factor_of(factor: Callable[[Tensor], Tensor]) -> Callable:
+    return partial(draws, factor=factor)
+
+
+def spread_of(spread: Callable[[Tensor], Tensor]) -> Callable:
+    return partial(draws, spread=spread)
+
+
+def mean_of(mean: Callable[[Tensor], Tensor]) -> Callable:
+    return partial(draws, mean=mean)
+
+
+def refuse_other_noise(answer: Callable) -> None:
+    """Before the cases, whose random numbers are the same in every call."""
+    case = next(fitted(torch.Generator().manual_seed(0)))
+    state = torch.get_rng_state()
+    got = answer(*case.values())
+    if not torch.equal(state, torch.get_rng_state()):
+        raise WrongAnswer("draws its own noise", "your function draws random numbers: the noise is given, use it")
+    if isinstance(got, Tensor) and got.shape == case["noise"].shape and (nearest(got, case["codes"]) < 1e-9).all():
+        raise WrongAnswer("codes returned", "your draws are codes from the list: draw new ones")
+
+
+def expect_gradients(answer: Callable) -> None:
+    """Of right draws for the noise, whatever the factor is."""
+    for case in fitted(torch.Generator().manual_seed(1)):
+        noise = case["noise"].clone().requires_grad_()
         with torch.enable_grad():
-            drawn = called(answer, codes, leaf, case)
-        if not same(drawn, mean + noise @ factor.T):
-            raise WrongAnswer(
-                "depends on the other rows", f"{case} a draw changes with the noise of the others: row by row, please"
-            )
-        if not drawn.requires_grad:
+            got = answer(case["codes"], noise)
+        if not got.requires_grad:
             raise WrongAnswer(
                 "no gradient", "right draws, but no gradient gets through to the noise: leave out .detach()"
             )
-        direction = normal(generator, 7, width)
-        (gradient,) = torch.autograd.grad(drawn, leaf, direction)
-        if not same(gradient, direction @ factor):
-            raise WrongAnswer("no gradient", "right draws, but the gradient for the noise is wrong")
+        direction = normal(torch.Generator().manual_seed(2), *got.shape)
+        (gradient,) = torch.autograd.grad(got, noise, direction)
+        columns = (got[1 : 1 + noise.shape[1]] - got[0]).detach()
+        if not same(gradient, direction @ columns.T, 1e-7):
+            raise WrongAnswer("wrong gradient", "right draws, but the gradient for the noise is wrong")
 
 
-def called(answer: Callable, codes: Tensor, noise: Tensor, case: str) -> Tensor:
-    """The learner's draws: right shape, finite, inputs and random state as before."""
-    before, noise_before, state = codes.clone(), noise.detach().clone(), torch.get_rng_state()
-    got = answer(codes, noise)
-    untouched(before, codes, "codes")
-    untouched(noise_before, noise.detach(), "noise")
-    if not torch.equal(state, torch.get_rng_state()):
-        torch.set_rng_state(state)
-        raise WrongAnswer("draws its own noise", "your function draws random numbers: the noise is given, use it")
-    expect_tensor(got, noise, f"{case} your result")
-    return got.double()
-
-
-def blunders_of_draws(got: Tensor, codes: Tensor, case: str) -> None:
-    if same(got, got[:1].expand_as(got)):
-        raise WrongAnswer("noise ignored", f"{case} all draws are the same: each row of the noise makes its own")
-    if bool((nearest(got, codes) < 1e-9).all()):
-        raise WrongAnswer("codes returned", f"{case} your draws are codes from the list: draw new ones")
-
-
-def mean_mistakes(codes: Tensor) -> dict[str, tuple[Tensor, str]]:
-    width = codes.shape[1]
-    return {
-        "mean forgotten": (
-            torch.zeros(width).double(),
-            "a noise of zeros gives zeros: the mean of the codes is missing",
-        ),
-        "mean subtracted": (-codes.mean(dim=0), "you subtract the mean: add it"),
-        "one mean for all": (
-            codes.mean().expand(width),
-            "one mean for all dimensions: each has its own, codes.mean(dim=0)",
-        ),
-        "median for the mean": (
-            codes.median(dim=0).values,
-            "that is the median of the codes: a Gaussian has their mean",
-        ),
-        "first code for the mean": (codes[0], "a noise of zeros gives the first code: it should give the mean of all"),
-    }
-
-
-def factor_mistakes(codes: Tensor) -> dict[str, tuple[Tensor, str]]:
-    """The covariance F Fᵀ that each misconception's factor F would have."""
-    count, width = codes.shape
-    right = codes.T.cov().reshape(width, width)
-    lower = torch.linalg.cholesky(right)
-    variances = right.diagonal()
-    deviations = variances.sqrt()
-    second = codes.T @ codes / (count - 1)
-    return {
-        "noise unscaled": (
-            torch.eye(width).double(),
-            "your draws have covariance 1: multiply the noise by a factor of it",
-        ),
-        "only the diagonal": (
-            variances.diag(),
-            "only the variances are right: the dimensions of your draws do not vary together as the codes do",
-        ),
-        "variance for deviation": (
-            variances.square().diag(),
-            "you multiply by variances, without their root, and forget how dimensions vary together",
-        ),
-        "covariance for its factor": (
-            right @ right,
-            "you multiply the noise by the covariance itself: multiply by a factor L with L @ L.T = covariance",
-        ),
-        "transposed factor": (
-            lower.T @ lower,
-            "the factor is transposed: with noise in rows it is noise @ L.T, not noise @ L",
-        ),
-        "correlation for covariance": (
-            right / deviations / deviations[:, None],
-            "you use correlations: they forget how widely each dimension varies",
-        ),
-        "inverse": (
-            torch.linalg.inv(right),
-            "your draws have the inverse of the covariance: leave out the inverse",
-        ),
-        "root of each element": (
-            (lambda r: r @ r.T)(right.clamp_min(0).sqrt()),
-            "you took the root of each element of the covariance: use torch.linalg.cholesky",
-        ),
-        "mean not subtracted": (
-            second,
-            "your covariance is taken around 0: subtract the mean from the codes first",
-        ),
-        "divided by N": (
-            right * (count - 1) / count,
-            "you divide by N: divide by N - 1, as torch.cov does",
-        ),
-        "not divided": (right * (count - 1), "you summed products of distances and did not divide by N - 1"),
-        "one spread for all": (
-            codes.var() * torch.eye(width),
-            "one spread for all dimensions: use the covariance of the codes",
-        ),
-    }
+draw_codes = exercise(CHAPTER, "draw_codes")(
+    Formula(
+        draws,
+        fitted,
+        read=parts_of_draws,
+        what="(mean, covariance, row by row) of your draws",
+        first=(refuse_other_noise,),
+        also=(expect_gradients,),
+        wrong={
+            "mean forgotten": (
+                mean_of(lambda codes: torch.zeros(codes.shape[1]).double()),
+                "a noise of zeros gives zeros: the mean of the codes is missing",
+            ),
+            "mean subtracted": (mean_of(lambda codes: -codes.mean(dim=0)), "you subtract the mean: add it"),
+            "one mean for all": (
+                mean_of(torch.mean),
+                "one mean for all dimensions: each has its own, codes.mean(dim=0)",
+            ),
+            "median for the mean": (
+                mean_of(lambda codes: codes.median(dim=0).values),
+                "that is the median of the codes: a Gaussian has their mean",
+            ),
+            "first code for the mean": (
+                mean_of(lambda codes: codes[0]),
+                "a noise of zeros gives the first code: it should give the mean of all",
+            ),
+            "noise unscaled": (
+                factor_of(lambda C: torch.eye(len(C)).double()),
+                "your draws have covariance 1: multiply the noise by a factor of it",
+            ),
+            "only the diagonal": (
+                factor_of(lambda C: C.diagonal().sqrt().diag()),
+                "only the variances are right: the dimensions of your draws do not vary together as the codes do",
+            ),
+            "variance for deviation": (
+                factor_of(lambda C: C.diagonal().diag()),
+                "you multiply by variances, without their root, and forget how dimensions vary together",
+            ),
+            "covariance for its factor": (
+                factor_of(lambda C: C),
+                "you multiply the noise by the covariance itself: multiply by a factor L with L @ L.T = covariance",
+            ),
+            "transposed factor": (
+                factor_of(lambda C: torch.linalg.cholesky(C).T),
+                "the factor is transposed: with noise in rows it is noise @ L.T, not noise @ L",
+            ),
+            "correlation for covariance": (
+                factor_of(lambda C: torch.linalg.cholesky(C / C.diagonal().sqrt() / C.diagonal().sqrt()[:, None])),
+                "you use correlations: they forget how widely each dimension varies",
+            ),
+            "inverse": (
+                factor_of(lambda C: torch.linalg.cholesky(torch.linalg.inv(C))),
+                "your draws have the inverse of the covariance: leave out the inverse",
+            ),
+            "root of each element": (
+                factor_of(lambda C: C.clamp_min(0).sqrt()),
+                "you took the root of each element of the covariance: use torch.linalg.cholesky",
+            ),
+            "mean not subtracted": (
+                spread_of(lambda codes: codes.T @ codes / (len(codes) - 1)),
+                "your covariance is taken around 0: subtract the mean from the codes first",
+            ),
+            "divided by N": (
+                spread_of(lambda codes: torch.atleast_2d(codes.T.cov(correction=0))),
+                "you divide by N: divide by N - 1, as torch.cov does",
+            ),
+            "not divided": (
+                spread_of(lambda codes: covariance_of(codes) * (len(codes) - 1)),
+                "you summed products of distances and did not divide by N - 1",
+            ),
+            "one spread for all": (
+                spread_of(lambda codes: codes.var() * torch.eye(codes.shape[1]).double()),
+                "one spread for all dimensions: use the covariance of the codes",
+            ),
+            "depends on the other rows": (
+                lambda codes, noise: draws(codes, noise - noise.mean(dim=0)),
+                "you subtract the mean of the noise: then a draw depends on the noise of the others; take it as it is",
+            ),
+            "noise standardised": (
+                lambda codes, noise: draws(codes, (noise - noise.mean(dim=0)) / noise.std(dim=0)),
+                "you standardise the noise: then a draw depends on the noise of the others; take it as it is",
+            ),
+            "something added to the covariance": (
+                factor_of(lambda C: torch.linalg.cholesky(C + 1e-6 * torch.eye(len(C)).double())),
+                "something small is added to the covariance: with more codes than dimensions it is not needed, and "
+                "codes of size 1e-4 drown in it",
+            ),
+        },
+        stops={
+            "one dimension": (
+                lambda case: case["codes"].shape[1] == 1,
+                "right for several dimensions, but not for codes of shape [25, 1]: there torch.cov gives a "
+                "number without axes; torch.atleast_2d makes it a matrix",
+            )
+        },
+        signs={
+            "noise ignored": (
+                lambda case, got, right: not got.error and not got.value[1].any(),
+                "draws from other noise are the same: each row of the noise makes its own draw",
+            ),
+            "not row by row": (
+                lambda case, got, right: not got.error and not got.value[2],
+                "a draw changes with the noise of other rows, or is no matrix times its noise: row by row, please",
+            ),
+        },
+    )
+)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Exercise 3: copy_ratio
 # ---------------------------------------------------------------------------------------------------------------------
 
+SETS = [  # fakes, test and training images, dimensions, the size of the numbers, how far away they are
+    (7, 9, 15, 3, 1, 0),
+    (12, 5, 11, 4, 1, 0),
+    (8, 6, 4, 2, 1, 0),
+    (5, 5, 5, 6, 1, 0),
+    (1, 1, 1, 1, 1, 0),
+    (6, 5, 7, 3, 1e-6, 0),
+    (6, 7, 9, 3, 1, 1e5),
+]
 
-@exercise(CHAPTER)
-def copy_ratio(answer: Callable) -> None:
-    """answer(fakes [M, F], test [K, F], train [N, F]) -> median nearest distance of fakes over that of test images."""
-    generator = torch.Generator().manual_seed(31)
-    for made, kept, learned, width in ((7, 9, 15, 3), (12, 5, 11, 4), (8, 6, 4, 2), (5, 5, 5, 6)):
-        fakes, test = 2 * normal(generator, made, width) + 0.7, normal(generator, kept, width)
-        train = 1.2 * normal(generator, learned, width) - 0.3
-        inputs = [t.clone() for t in (fakes, test, train)]
-        got = answer(*inputs)
-        for before, after, name in zip((fakes, test, train), inputs, ("fakes", "test", "train"), strict=True):
-            untouched(before, after, name)
-        case = f"for {made} fakes, {kept} test and {learned} training images"
-        if isinstance(got, tuple | list) or (isinstance(got, Tensor) and got.numel() > 1):
-            raise WrongAnswer("several numbers", f"{case} you return several numbers, expected one ratio")
-        mistakes = copy_mistakes(fakes, test, train)
-        compare(number(got, "your result"), ratio(fakes, test, train), f"{case} your result", mistakes)
-    copied = number(answer(train[:4].clone(), test, train), "your result")
-    if not same(copied, torch.zeros(()).double()):
-        raise WrongAnswer(
-            "exact copies", f"for exact copies of training images your result is {float(copied):.3g}, not 0"
-        )
+
+def sets(generator: torch.Generator) -> Iterator[Case]:
+    """Fakes of every kind, then copies of training images."""
+    for made, kept, learned, width, size, away in SETS:
+        yield {
+            "fakes": size * (2 * normal(generator, made, width) + 0.7) + away,
+            "test": size * normal(generator, kept, width) + away,
+            "train": size * (1.2 * normal(generator, learned, width) - 0.3) + away,
+        }
+    train = normal(generator, 6, 3)
+    yield {"fakes": train[:4].clone(), "test": normal(generator, 5, 3), "train": train}
 
 
 def between(a: Tensor, b: Tensor) -> Tensor:
@@ -391,78 +449,115 @@ def nearest(a: Tensor, b: Tensor) -> Tensor:
     return between(a, b).min(dim=1).values
 
 
-def ratio(fakes: Tensor, test: Tensor, train: Tensor, of: Callable = middle, near: Callable = nearest) -> Tensor:
-    return of(near(fakes, train)) / of(near(test, train))
+def ratio(
+    fakes: Tensor,
+    test: Tensor,
+    train: Tensor,
+    *,
+    of: Callable[[Tensor], Tensor] = middle,
+    near: Callable[[Tensor, Tensor], Tensor] = nearest,
+    compared: Callable[[Tensor, Tensor], Tensor] = torch.div,
+) -> Tensor:
+    """The options are what the mistakes change."""
+    return compared(of(near(fakes, train)), of(near(test, train)))
 
 
-def copy_mistakes(fakes: Tensor, test: Tensor, train: Tensor) -> dict[str, tuple[Tensor, str]]:
-    """What each misconception would give."""
+def lonely(train: Tensor) -> Tensor:
+    """For each training image the distance to the nearest other one."""
+    return between(train, train).fill_diagonal_(math.inf).min(dim=1).values
 
-    def ratio_of(of: Callable = middle, near: Callable = nearest) -> Tensor:
-        return ratio(fakes, test, train, of, near)
 
-    def lonely(cloud: Tensor) -> Tensor:
-        gaps = between(cloud, cloud)
-        return gaps.fill_diagonal_(math.inf).min(dim=1).values
+def copies(case: Case) -> bool:
+    return not bool(nearest(case["fakes"], case["train"]).any())
 
-    def lower_middle(values: Tensor) -> Tensor:
-        return values.median()
 
-    return {
-        "upside down": (1 / ratio_of(), "your ratio is upside down: the fakes' distance goes above the line"),
-        "mean for median": (
-            ratio_of(lambda v: v.mean()),
-            "you average the distances: one odd image moves a mean; take the median",
-        ),
-        "lower median": (
-            ratio_of(lower_middle),
-            "for an even number of distances torch.median takes the lower of the two middle ones: use quantile(0.5)",
-        ),
-        "squared distances": (
-            ratio_of(near=lambda a, b: nearest(a, b).square()),
-            "your distances are squared: take their root",
-        ),
-        "city blocks": (
-            ratio_of(near=lambda a, b: torch.cdist(a, b, p=1).min(dim=1).values),
-            "you add up absolute differences: use the Euclidean distance",
-        ),
-        "farthest": (
-            ratio_of(near=lambda a, b: between(a, b).max(dim=1).values),
-            "you take the farthest training image: take the nearest, a minimum",
-        ),
-        "all distances": (
-            ratio_of(near=lambda a, b: between(a, b).flatten()),
-            "you take the median of all distances: first the nearest training image of each, then the median",
-        ),
-        "mean over the training images": (
-            ratio_of(near=lambda a, b: between(a, b).mean(dim=1)),
-            "you average the distances to all training images: only the nearest one tells a copy",
-        ),
-        "from the training images": (
-            ratio_of(near=lambda a, b: nearest(b, a)),
-            "your minimum runs over the wrong dimension: for each fake, the nearest training image (dim=1)",
-        ),
-        "fakes against test": (
-            middle(nearest(fakes, test)) / middle(nearest(test, train)),
-            "you compare the fakes with the test images: a copy is found among the training images",
-        ),
-        "training images among themselves": (
-            middle(nearest(fakes, train)) / middle(lonely(train)),
-            "you divide by the distances of training images to each other: the test images are the yardstick",
-        ),
-        "not divided": (
-            middle(nearest(fakes, train)),
-            "you return the fakes' distance alone: divide by the test images'",
-        ),
-        "difference": (
-            middle(nearest(fakes, train)) - middle(nearest(test, train)),
-            "you subtract: divide, so that the scale of the features does not matter",
-        ),
-        "ratio of minima": (
-            nearest(fakes, train).min() / nearest(test, train).min(),
-            "you compare the single nearest images: take the median over all of them",
-        ),
-    }
+def digits_cancel(case: Case, got: Sight, right: Sight) -> bool:
+    """Almost right, or no number, where distances are tiny beside the numbers they are between."""
+    far = float(case["train"].abs().max()) > 1e4
+    return (copies(case) or far) and not got.error and not abs(got.value - right.value) > 1e-3
+
+
+copy_ratio = exercise(CHAPTER, "copy_ratio")(
+    Formula(
+        ratio,
+        sets,
+        read=number,
+        wrong={
+            "upside down": (
+                partial(ratio, compared=lambda fakes, test: test / fakes),
+                "your ratio is upside down: the fakes' distance goes above the line",
+            ),
+            "mean for median": (
+                partial(ratio, of=torch.mean),
+                "you average the distances: one odd image moves a mean; take the median",
+            ),
+            "lower median": (
+                partial(ratio, of=torch.median),
+                "for an even number of distances torch.median takes the lower of the two middle ones: use "
+                "quantile(0.5)",
+            ),
+            "squared distances": (
+                partial(ratio, near=lambda a, b: nearest(a, b).square()),
+                "your distances are squared: take their root",
+            ),
+            "city blocks": (
+                partial(ratio, near=lambda a, b: (a[:, None] - b[None]).abs().sum(dim=2).min(dim=1).values),
+                "you add up absolute differences: use the Euclidean distance",
+            ),
+            "farthest": (
+                partial(ratio, near=lambda a, b: between(a, b).max(dim=1).values),
+                "you take the farthest training image: take the nearest, a minimum",
+            ),
+            "all distances": (
+                partial(ratio, near=lambda a, b: between(a, b).flatten()),
+                "you take the median of all distances: first the nearest training image of each, then the median",
+            ),
+            "mean over the training images": (
+                partial(ratio, near=lambda a, b: between(a, b).mean(dim=1)),
+                "you average the distances to all training images: only the nearest one tells a copy",
+            ),
+            "from the training images": (
+                partial(ratio, near=lambda a, b: nearest(b, a)),
+                "your minimum runs over the wrong dimension: for each fake, the nearest training image (dim=1)",
+            ),
+            "fakes against test": (
+                lambda fakes, test, train: middle(nearest(fakes, test)) / middle(nearest(test, train)),
+                "you compare the fakes with the test images: a copy is found among the training images",
+            ),
+            "training images among themselves": (
+                lambda fakes, test, train: middle(nearest(fakes, train)) / middle(lonely(train)),
+                "you divide by the distances of training images to each other: the test images are the yardstick",
+            ),
+            "not divided": (
+                partial(ratio, compared=lambda fakes, test: fakes),
+                "you return the fakes' distance alone: divide by the test images'",
+            ),
+            "difference": (
+                partial(ratio, compared=torch.sub),
+                "you subtract: divide, so that the scale of the features does not matter",
+            ),
+            "ratio of minima": (
+                partial(ratio, of=torch.min),
+                "you compare the single nearest images: take the median over all of them",
+            ),
+            "epsilon below": (
+                partial(ratio, compared=lambda fakes, test: fakes / (test + 1e-8)),
+                "something small is added below the line: features may be of size 1e-6, and test images are not 0 away",
+            ),
+        },
+        signs={
+            "digits cancel": (
+                digits_cancel,
+                "right in general, but not far from 0 or for exact copies: |a|² + |b|² - 2 a·b loses the digits there; "
+                "subtract first, then square",
+            ),
+            "exact copies": (
+                lambda case, got, right: copies(case),
+                "right in general, but not 0 for exact copies of training images",
+            ),
+        },
+    )
+)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -470,119 +565,226 @@ def copy_mistakes(fakes: Tensor, test: Tensor, train: Tensor) -> dict[str, tuple
 # ---------------------------------------------------------------------------------------------------------------------
 
 SEEDS = [  # figures of a, figures of b
-    ([16.2, 18.9, 20.8], [10.3, 12.1, 13.9, 12.6]),  # a positive difference first: see difference_mistakes
+    ([16.2, 18.9, 20.8], [10.3, 12.1, 13.9, 12.6]),  # a positive difference first: whoever turns the sign shows
     ([10.0, 12.0, 14.0], [16.0, 18.0, 20.0]),
     ([3.0, 5.0], [4.0, 3.5, 4.5, 4.0, 2.5]),
     ([10.0, 12.0, 14.0], [11.0, 15.0, 16.0]),
     ([0.71, 0.69, 0.74, 0.70], [0.66, 0.61]),
     ([20.1, 19.2, 20.6], [15.0, 18.0, 15.5, 16.0]),
     ([6.0, 6.5, 7.0], [7.6, 7.1, 8.5]),
+    ([10.0, 10.0, 10.0, 12.1], [12.0, 13.0, 13.0, 13.0]),  # apart, though not seed by seed
+    ([1.0, 2.0], [3.0, 6.0]),  # seed by seed, though not apart
+    ([0.0, 2.0], [2.98, 2.98]),  # 1.98 standard errors
+    ([3.02, 3.02], [0.0, 2.0]),  # 2.02
+    ([0.0, 2.0], [3.0, 3.0]),  # 2, which is not more than 2
+    ([5.0, 5.0], [5.0, 5.0]),
+    ([5.0, 5.0], [6.0, 6.0]),
 ]
-PARTS = ("difference", "error", "verdict")
+VERDICTS = ("a", "b", "cannot tell")
 
 
-@exercise(CHAPTER)
-def seed_verdict(answer: Callable) -> None:
-    """answer(a, b, lower_is_better) -> (difference, standard error, "a", "b" or "cannot tell")."""
+def seeds(generator: torch.Generator) -> Iterator[Case]:
+    """Every pair in units of its own, with which a verdict does not change: powers of two, which round nothing."""
     for lower in (True, False):
         for a, b in SEEDS:
-            inputs = list(a), list(b)
-            got = answer(*inputs, lower)
-            if inputs != (a, b):
-                raise WrongAnswer("changes its input", "your function changed the lists it was given: work on copies")
-            case = f"for a = {short(a)}, b = {short(b)}, lower_is_better={lower}"
-            if not (isinstance(got, tuple | list) and len(got) == 3):
-                raise WrongAnswer(
-                    "type", f"{case} you return {type(got).__name__}: expected difference, error, verdict"
-                )
-            one_verdict(got, a, b, lower, case)
+            unit = 2.0 ** int(torch.randint(4, (), generator=generator))
+            yield {"a": [unit * x for x in a], "b": [unit * x for x in b], "lower_is_better": lower}
 
 
-def short(values: list[float]) -> str:
-    return "[" + ", ".join(f"{value:g}" for value in values) + "]"
+def three(got: Any) -> tuple:
+    if not (isinstance(got, tuple | list) and len(got) == 3):
+        raise WrongAnswer("type", f"you return {type(got).__name__}: expected difference, error, verdict")
+    if got[2] is not ... and not (isinstance(got[2], str) and got[2] in VERDICTS):
+        raise WrongAnswer("no verdict", f'your verdict is {got[2]!r:.40}, expected "a", "b" or "cannot tell"')
+    what = ("your difference", "your standard error")
+    return *(part if part is ... else number(part, name) for part, name in zip(got, what)), got[2]
 
 
-def one_verdict(got: Any, a: list[float], b: list[float], lower: bool, case: str) -> None:
+def error_of(x: Tensor, y: Tensor) -> Tensor:
+    return (x.var() / len(x) + y.var() / len(y)).sqrt()
+
+
+def far_apart(x: Tensor, y: Tensor, times: float = 2) -> bool:
+    return bool((x.mean() - y.mean()).abs() > times * error_of(x, y))
+
+
+def verdict(
+    a: list[float],
+    b: list[float],
+    lower: bool,
+    *,
+    difference: Callable[[Tensor, Tensor], Tensor] | None = None,
+    error: Callable[[Tensor, Tensor], Tensor] | None = None,
+    sure: Callable[[Tensor, Tensor], bool] | None = None,
+    a_wins: Callable[[bool, bool], bool] | None = None,
+) -> tuple:
+    """The right three things; or, for a mistake in one of them, only that one."""
     x, y = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
-    difference, error = x.mean() - y.mean(), (x.var() / len(x) + y.var() / len(y)).sqrt()
-    compare(number(got[0], "your difference"), difference, f"{case} your difference", difference_mistakes(x, y))
-    compare(number(got[1], "your standard error"), error, f"{case} your standard error", error_mistakes(x, y))
-    better = "a" if (difference < 0) == lower else "b"
-    wanted = better if difference.abs() > 2 * error else "cannot tell"
-    if got[2] == wanted:
-        return
-    numbers = f"the difference is {float(difference):.3g}, two standard errors are {float(2 * error):.3g}"
-    if got[2] not in ("a", "b", "cannot tell"):
-        raise WrongAnswer("no verdict", f'{case} your verdict is {got[2]!r}, expected "a", "b" or "cannot tell"')
-    if wanted == "cannot tell":
-        if difference.abs() > error:
-            raise WrongAnswer(
-                "one standard error", f"{case} you name a winner: {numbers}; one standard error is not enough"
+    if difference or error:
+        return difference(x, y) if difference else ..., error(x, y) if error else ..., ...
+    less = bool(x.mean() < y.mean())
+    wins = a_wins(less, lower) if a_wins else less == lower
+    found = ("a" if wins else "b") if (sure or far_apart)(x, y) else "cannot tell"
+    return (..., ..., found) if sure or a_wins else (x.mean() - y.mean(), error_of(x, y), found)
+
+
+def middles(of: Callable[[Tensor], Tensor]) -> Callable:
+    """A mistake in the difference: something else than the means is compared."""
+    return partial(verdict, difference=lambda x, y: of(x) - of(y))
+
+
+def errors(of: Callable[[Tensor, Tensor], Tensor]) -> Callable:
+    return partial(verdict, error=of)
+
+
+def limit(times: float) -> Callable:
+    return partial(verdict, sure=partial(far_apart, times=times))
+
+
+def seed_by_seed(x: Tensor, y: Tensor) -> bool:
+    return bool(x.max() < y.min() or y.max() < x.min())
+
+
+def whoever(wins: Callable[[bool, bool], bool]) -> Callable:
+    return partial(verdict, a_wins=wins)
+
+
+NAMES_A_WINNER = "for a = {a}, b = {b} you name a winner: "
+NAMES_NONE = 'for a = {a}, b = {b} you say "cannot tell": '
+seed_verdict = exercise(
+    CHAPTER, "seed_verdict"
+)(
+    Formula(
+        verdict,
+        seeds,
+        read=three,
+        tolerance=1e-6,  # figures have few digits: torch.tensor(a) is good enough
+        wrong={
+            "reversed": (
+                partial(verdict, difference=lambda x, y: y.mean() - x.mean()),
+                "your difference has the wrong sign: mean of a minus mean of b",
+            ),
+            "absolute": (
+                partial(verdict, difference=lambda x, y: (x.mean() - y.mean()).abs()),
+                "you drop the sign: mean of a minus mean of b may be negative",
+            ),
+            "medians": (middles(lambda x: x.quantile(0.5)), "those are medians: take the means"),
+            "best seeds": (
+                middles(torch.min),
+                "you compare the smallest values: a lucky seed decides; take the means",
+            ),
+            "largest seeds": (
+                middles(torch.max),
+                "you compare the largest values: a lucky seed decides; take the means",
+            ),
+            "sums": (
+                middles(torch.sum),
+                "you compare sums: with other numbers of seeds they say nothing; take the means",
+            ),
+            "population deviation": (
+                errors(lambda x, y: (x.var(correction=0) / len(x) + y.var(correction=0) / len(y)).sqrt()),
+                "your variances divide by n: the mean was estimated from the same seeds, so divide by n - 1",
+            ),
+            "not divided by n": (
+                errors(lambda x, y: (x.var() + y.var()).sqrt()),
+                "that is the spread of single seeds: the variance of a mean is the variance divided by n",
+            ),
+            "root forgotten": (
+                errors(lambda x, y: error_of(x, y).square()),
+                "that is the squared error: take the root",
+            ),
+            "errors added": (
+                errors(lambda x, y: x.std() / len(x) ** 0.5 + y.std() / len(y) ** 0.5),
+                "you added two standard errors: add the variances, then take one root",
+            ),
+            "divided by n, not its root": (
+                errors(lambda x, y: ((x.std() / len(x)).square() + (y.std() / len(y)).square()).sqrt()),
+                "you divided the deviations by n: the error of a mean falls with the root of n",
+            ),
+            "deviations for variances": (
+                errors(lambda x, y: (x.std() / len(x) + y.std() / len(y)).sqrt()),
+                "you used deviations under the root: there the variances belong",
+            ),
+            "variances subtracted": (
+                errors(lambda x, y: (x.var() / len(x) - y.var() / len(y)).abs().sqrt()),
+                "you subtracted the variances: the uncertainties of both add up",
+            ),
+            "one of the two": (
+                errors(lambda x, y: (x.var() / len(x)).sqrt()),
+                "that is the error of a alone: b is uncertain too",
+            ),
+            "one of the two, b": (
+                errors(lambda x, y: (y.var() / len(y)).sqrt()),
+                "that is the error of b alone: a is uncertain too",
+            ),
+            "pooled seeds": (
+                errors(lambda x, y: torch.cat([x, y]).std() / (len(x) + len(y)) ** 0.5),
+                "you put all seeds into one heap: its spread contains the difference itself",
+            ),
+            "one n for both": (
+                errors(lambda x, y: ((x.var() + y.var()) / len(x)).sqrt()),
+                "you divided both variances by the number of a's seeds: b has its own",
+            ),
+            "always three seeds": (
+                errors(lambda x, y: ((x.var() + y.var()) / 3).sqrt()),
+                "you divided both variances by 3: divide each by its own number of seeds, len(a) and len(b)",
+            ),
+            "doubled": (
+                errors(lambda x, y: 2 * error_of(x, y)),
+                "return the standard error itself; the factor 2 is for the verdict",
+            ),
+            "always a winner": (limit(0), NAMES_A_WINNER + "the difference is within two standard errors"),
+            "one standard error": (
+                limit(1),
+                NAMES_A_WINNER + "the difference is larger than one standard error, but not than two",
+            ),
+            "limit too low": (
+                limit(1.96),
+                NAMES_A_WINNER + "the difference is 1.98 standard errors, and 2 are the limit (1.96 would be for known "
+                "variances)",
+            ),
+            "limit too high": (
+                limit(2.776),
+                NAMES_NONE + "the difference is larger than two standard errors, which are the limit here",
+            ),
+            "never sure": (limit(math.inf), NAMES_NONE + "the difference is larger than two standard errors"),
+            "at the limit": (
+                partial(
+                    verdict,
+                    sure=lambda x, y: bool((x.mean() - y.mean()).abs() >= 2 * error_of(x, y)),
+                ),
+                NAMES_A_WINNER + "the difference has to be larger than two standard errors, here it is as large",
+            ),
+            "seed by seed": (
+                partial(verdict, sure=seed_by_seed),
+                "for a = {a}, b = {b} you ask whether every seed of one beats every seed of the other: compare the "
+                "difference of the means with two standard errors",
+            ),
+            "one direction only": (
+                partial(
+                    verdict,
+                    sure=lambda x, y: bool(x.mean() - y.mean() > 2 * error_of(x, y)),
+                ),
+                NAMES_NONE + "a difference below minus two standard errors tells as much; take its absolute value",
+            ),
+            "direction ignored": (
+                whoever(lambda less, lower: less),
+                "for lower_is_better={lower_is_better} you name the lower mean: look at the third argument",
+            ),
+            "higher always": (
+                whoever(lambda less, lower: not less),
+                "for lower_is_better={lower_is_better} you name the higher mean: look at the third argument",
+            ),
+            "loser named": (
+                whoever(lambda less, lower: less != lower),
+                "for a = {a}, b = {b}, lower_is_better={lower_is_better} you name the loser",
+            ),
+        },
+        stops={
+            "no spread": (
+                lambda case: len(set(case["a"])) == len(set(case["b"])) == 1,
+                "for a = {a}, b = {b} the standard error is 0, and you divide by it: compare with 2 * error instead",
             )
-        raise WrongAnswer("always a winner", f'{case} you name a winner: {numbers}, so it is "cannot tell"')
-    if got[2] == "cannot tell":
-        raise WrongAnswer("never sure", f'{case} you say "cannot tell": {numbers}, so there is a winner')
-    if not lower:
-        raise WrongAnswer(
-            "direction ignored",
-            f"{case} you name {got[2]!r}: here a higher figure is better, look at the third argument",
-        )
-    raise WrongAnswer("loser named", f"{case} you name {got[2]!r}: with lower_is_better the smaller mean wins")
-
-
-def difference_mistakes(x: Tensor, y: Tensor) -> dict[str, tuple[Tensor, str]]:
-    right = x.mean() - y.mean()
-    reversed_ = (-right, "your difference has the wrong sign: mean of a minus mean of b")
-    absolute = (-right, "you drop the sign: mean of a minus mean of b may be negative")
-    return {
-        **({"reversed": reversed_} if right > 0 else {"absolute": absolute}),
-        "medians": (x.quantile(0.5) - y.quantile(0.5), "those are medians: take the means"),
-        "best seeds": (x.min() - y.min(), "you compare the smallest values: a lucky seed decides; take the means"),
-        "largest seeds": (x.max() - y.max(), "you compare the largest values: a lucky seed decides; take the means"),
-        "sums": (x.sum() - y.sum(), "you compare sums: with other numbers of seeds they say nothing; take the means"),
-    }
-
-
-def error_mistakes(x: Tensor, y: Tensor) -> dict[str, tuple[Tensor, str]]:
-    """What each misconception would give."""
-    n, m = len(x), len(y)
-    u, v = x.var(), y.var()
-    plain_u, plain_v = x.var(correction=0), y.var(correction=0)
-    return {
-        "population deviation": (
-            (plain_u / n + plain_v / m).sqrt(),
-            "your variances divide by n: the mean was estimated from the same seeds, so divide by n - 1",
-        ),
-        "not divided by n": (
-            (u + v).sqrt(),
-            "that is the spread of single seeds: the variance of a mean is the variance divided by n",
-        ),
-        "root forgotten": (u / n + v / m, "that is the squared error: take the root"),
-        "errors added": (
-            (u / n).sqrt() + (v / m).sqrt(),
-            "you added two standard errors: add the variances, then take one root",
-        ),
-        "divided by n, not its root": (
-            ((u.sqrt() / n).square() + (v.sqrt() / m).square()).sqrt(),
-            "you divided the deviations by n: the error of a mean falls with the root of n",
-        ),
-        "deviations for variances": (
-            (u.sqrt() / n + v.sqrt() / m).sqrt(),
-            "you used deviations under the root: there the variances belong",
-        ),
-        "variances subtracted": (
-            (u / n - v / m).abs().sqrt(),
-            "you subtracted the variances: the uncertainties of both add up",
-        ),
-        "one of the two": ((u / n).sqrt(), "that is the error of a alone: b is uncertain too"),
-        "one of the two, b": ((v / m).sqrt(), "that is the error of b alone: a is uncertain too"),
-        "pooled seeds": (
-            torch.cat([x, y]).var().div(n + m).sqrt(),
-            "you put all seeds into one heap: its spread contains the difference itself",
-        ),
-        "one n for both": (
-            ((u + v) / n).sqrt(),
-            "you divided both variances by the number of a's seeds: b has its own",
-        ),
-        "doubled": (2 * (u / n + v / m).sqrt(), "return the standard error itself; the factor 2 is for the verdict"),
-    }
+        },
+    )
+)

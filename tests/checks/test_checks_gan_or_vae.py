@@ -126,28 +126,8 @@ RIGHT = {
 WRONG = [
     (
         "frechet_gaussians",
-        "root of each element",
-        changed(FRECHET, "roots.sum()", "torch.trace(torch.sqrt((cov_a @ cov_b).abs()))"),
-    ),
-    ("frechet_gaussians", "root forgotten", changed(FRECHET, ".clamp(min=0).sqrt()", "")),
-    (
-        "frechet_gaussians",
-        "diagonals only",
-        changed(FRECHET, "cov_a @ cov_b", "cov_a.diag().diag() @ cov_b.diag().diag()"),
-    ),
-    ("frechet_gaussians", "diagonals only", changed(FRECHET, "roots.sum()", "torch.trace(torch.sqrt(cov_a * cov_b))")),
-    ("frechet_gaussians", "element by element", changed(FRECHET, "cov_a @ cov_b", "cov_a * cov_b")),
-    ("frechet_gaussians", "as if symmetric", changed(FRECHET, "eigvals(cov_a @ cov_b).real", "eigh(cov_a @ cov_b)[0]")),
-    (
-        "frechet_gaussians",
         "as if symmetric",
         changed(FRECHET, "eigvals(cov_a @ cov_b).real.clamp(min=0)", "eigvalsh(cov_a @ cov_b)"),
-    ),
-    ("frechet_gaussians", "product of roots", changed(SYMMETRIC, "* R)", "* half_a @ half_b)")),
-    (
-        "frechet_gaussians",
-        "means averaged",
-        changed(FRECHET, "((mean_a - mean_b) ** 2).sum()", "F.mse_loss(mean_a, mean_b)"),
     ),
     ("frechet_gaussians", "flat clouds", changed(FRECHET, ".clamp(min=0)", "") + "\n"),
     ("frechet_gaussians", "flat clouds", changed(SYMMETRIC, ".clamp(min=0)", "")),
@@ -160,11 +140,6 @@ WRONG = [
         return torch.dist(mean_a, mean_b) ** 2 + cov_a.trace() + cov_b.trace() - 2 * cross
         """,
     ),
-    (
-        "frechet_gaussians",
-        "something added to the covariances",
-        "I = 1e-6 * torch.eye(len(cov_a))\ncov_a, cov_b = cov_a + I, cov_b + I\n" + FRECHET.strip(),
-    ),
     ("frechet_gaussians", "complex", changed(FRECHET, ".real.clamp(min=0)", "")),
     ("frechet_gaussians", "changes its input", "cov_a += 1e-6 * torch.eye(len(cov_a))\n" + FRECHET.strip()),
     ("frechet_gaussians", "several numbers", changed(FRECHET, "roots.sum()", "roots")),
@@ -172,23 +147,7 @@ WRONG = [
     ("frechet_gaussians", "float32", changed(FRECHET, "cov_a @ cov_b", "(cov_a @ cov_b).float()")),
     ("frechet_gaussians", "wrong", changed(FRECHET, "return means", "return 0.9 * means")),
     ("frechet_gaussians", "wrong", "return 13.0"),
-    ("draw_codes", "mean forgotten", changed(DRAWS, "return mean +", "return")),
-    ("draw_codes", "mean subtracted", changed(DRAWS, "return mean +", "return -mean +")),
-    ("draw_codes", "one mean for all", changed(DRAWS, "return mean +", "return codes.mean() +")),
-    ("draw_codes", "median for the mean", changed(DRAWS, "return mean +", "return codes.median(dim=0).values +")),
-    ("draw_codes", "first code for the mean", changed(DRAWS, "return mean +", "return codes[0] +")),
-    ("draw_codes", "noise unscaled", changed(DRAWS, "noise @ L.T", "noise")),
-    ("draw_codes", "only the diagonal", changed(DRAWS, "noise @ L.T", "noise * codes.std(dim=0)")),
-    ("draw_codes", "variance for deviation", changed(DRAWS, "noise @ L.T", "noise * codes.var(dim=0)")),
-    ("draw_codes", "covariance for its factor", changed(DRAWS, "L.T", "C")),
-    ("draw_codes", "transposed factor", changed(DRAWS, "L.T", "L")),
     ("draw_codes", "correlation for covariance", changed(DRAWS, "cholesky(C)", "cholesky(torch.corrcoef(codes.T))")),
-    ("draw_codes", "inverse", changed(DRAWS, "cholesky(C)", "cholesky(torch.linalg.inv(C))")),
-    ("draw_codes", "root of each element", changed(DRAWS, "torch.linalg.cholesky(C)", "C.clamp(min=0).sqrt()")),
-    ("draw_codes", "mean not subtracted", changed(DRAWS, "(codes - mean)", "codes")),
-    ("draw_codes", "divided by N", changed(DRAWS, "(len(codes) - 1)", "len(codes)")),
-    ("draw_codes", "not divided", changed(DRAWS, " / (len(codes) - 1)", "")),
-    ("draw_codes", "one spread for all", changed(DRAWS, "noise @ L.T", "noise * codes.std()")),
     ("draw_codes", "noise ignored", changed(DRAWS, "noise @ L.T", "0 * noise")),
     ("draw_codes", "noise ignored", changed(DRAWS, "noise @ L.T", "noise[:1] @ L.T + 0 * noise")),
     ("draw_codes", "codes returned", "return codes[: len(noise)] + 0 * noise"),
@@ -201,11 +160,8 @@ WRONG = [
         return normal.sample((len(noise),))
         """,
     ),
-    (
-        "draw_codes",
-        "depends on the other rows",
-        changed(DRAWS, "mean + noise", "mean + (noise - (len(noise) == 7) * noise.mean(dim=0))"),
-    ),
+    ("draw_codes", "one dimension", "return codes.mean(0) + noise @ torch.linalg.cholesky(torch.cov(codes.T)).T"),
+    ("draw_codes", "not row by row", changed(DRAWS, "noise @", "noise.sort(dim=0).values @")),
     ("draw_codes", "no gradient", changed(DRAWS, "noise @", "noise.detach() @")),
     ("draw_codes", "no gradient", "with torch.no_grad():\n" + textwrap.indent(DRAWS.strip(), "    ")),
     ("draw_codes", "changes its input", "codes -= codes.mean(dim=0)\n" + DRAWS.strip()),
@@ -217,46 +173,24 @@ WRONG = [
         changed(DRAWS, "noise @ L.T", "noise @ L.T").replace("return ", "return (").rstrip() + ").tolist()",
     ),
     ("draw_codes", "wrong", changed(DRAWS, "noise @ L.T", "1.1 * noise @ L.T")),
-    (
-        "copy_ratio",
-        "upside down",
-        changed(COPY, "mine.quantile(0.5) / theirs.quantile(0.5)", "theirs.quantile(0.5) / mine.quantile(0.5)"),
-    ),
-    ("copy_ratio", "mean for median", changed(COPY, "quantile(0.5)", "mean()")),
-    ("copy_ratio", "lower median", changed(COPY, "quantile(0.5)", "median()")),
-    ("copy_ratio", "squared distances", changed(COPY, ".values", ".values ** 2")),
-    ("copy_ratio", "city blocks", changed(COPY, ", train)", ", train, p=1)")),
-    ("copy_ratio", "farthest", changed(COPY, "min(dim=1)", "max(dim=1)")),
-    ("copy_ratio", "all distances", changed(COPY, ".min(dim=1).values", ".flatten()")),
-    ("copy_ratio", "mean over the training images", changed(COPY, ".min(dim=1).values", ".mean(dim=1)")),
-    ("copy_ratio", "from the training images", changed(COPY, "dim=1", "dim=0")),
-    ("copy_ratio", "fakes against test", changed(COPY, "(fakes, train)", "(fakes, test)")),
-    (
-        "copy_ratio",
-        "training images among themselves",
-        changed(
-            COPY,
-            "torch.cdist(test, train)",
-            "(torch.cdist(train, train) + torch.diag(torch.full((len(train),), torch.inf)))",
-        ),
-    ),
-    ("copy_ratio", "not divided", changed(COPY, " / theirs.quantile(0.5)", "")),
-    ("copy_ratio", "difference", changed(COPY, " / ", " - ")),
-    ("copy_ratio", "ratio of minima", changed(COPY, "quantile(0.5)", "min()")),
     ("copy_ratio", "several numbers", changed(COPY, "mine.quantile(0.5) /", "mine /")),
     ("copy_ratio", "several numbers", changed(COPY, "quantile(0.5) / theirs", "quantile(0.5), theirs")),
     ("copy_ratio", "exact copies", changed(COPY, "return", "mine = mine + 0.01 * (mine.max() == 0)\nreturn")),
+    (
+        "copy_ratio",
+        "digits cancel",
+        """
+        def nearest(a):
+            squares = (a * a).sum(1)[:, None] + (train * train).sum(1) - 2 * a @ train.T
+            return squares.clamp(min=0).sqrt().amin(1)
+        return nearest(fakes).quantile(0.5) / nearest(test).quantile(0.5)
+        """,
+    ),
     ("copy_ratio", "changes its input", "train -= train.mean(dim=0)\n" + COPY.strip()),
     ("copy_ratio", "type", changed(COPY, "return", "ratio =")),
     ("copy_ratio", "wrong", changed(COPY, "return", "return 0.9 *")),
     ("copy_ratio", "wrong", "return 0.375"),
     ("seed_verdict", "reversed", changed(VERDICT, "x.mean() - y.mean()", "y.mean() - x.mean()")),
-    ("seed_verdict", "absolute", changed(VERDICT, "return difference,", "return difference.abs(),")),
-    (
-        "seed_verdict",
-        "medians",
-        changed(VERDICT, "x.mean() - y.mean()", "torch.tensor(statistics.median(a) - statistics.median(b))"),
-    ),
     ("seed_verdict", "best seeds", "return min(a) - min(b), 0.0, 'a'"),
     ("seed_verdict", "largest seeds", "return max(a) - max(b), 0.0, 'a'"),
     ("seed_verdict", "sums", changed(VERDICT, "x.mean() - y.mean()", "x.sum() - y.sum()")),
@@ -292,14 +226,20 @@ WRONG = [
             "torch.cat([x, y]).std() / (len(x) + len(y)) ** 0.5",
         ),
     ),
-    ("seed_verdict", "one n for both", changed(VERDICT, "len(y)", "len(x)")),
     ("seed_verdict", "doubled", changed(VERDICT, "error = ", "error = 2 * ")),
     ("seed_verdict", "always a winner", changed(VERDICT, "<= 2 * error", "< 0")),
-    ("seed_verdict", "one standard error", changed(VERDICT, "2 * error", "error")),
     ("seed_verdict", "never sure", changed(VERDICT, "2 * error", "20 * error")),
-    ("seed_verdict", "never sure", changed(VERDICT, "difference.abs()", "difference")),
-    ("seed_verdict", "direction ignored", changed(VERDICT, "if lower_is_better", "if True")),
-    ("seed_verdict", "loser named", changed(VERDICT, "if lower_is_better", "if not lower_is_better")),
+    ("seed_verdict", "limit too high", changed(VERDICT, "2 * error", "2.2 * error")),
+    ("seed_verdict", "at the limit", changed(VERDICT, "<= 2 * error", "< 2 * error")),
+    (
+        "seed_verdict",
+        "no spread",
+        """
+        d = statistics.mean(a) - statistics.mean(b)
+        e = math.sqrt(statistics.variance(a) / len(a) + statistics.variance(b) / len(b))
+        return d, e, "cannot tell" if abs(d / e) <= 2 else "ab"[(d > 0) == lower_is_better]
+        """,
+    ),
     ("seed_verdict", "no verdict", changed(VERDICT, '"cannot tell"', "None")),
     ("seed_verdict", "no verdict", changed(VERDICT, '"a" if', '"first" if')),
     ("seed_verdict", "changes its input", "a.sort(reverse=True)\n" + VERDICT.strip()),
@@ -314,13 +254,6 @@ BANK = Bank("11_gan_or_vae", HEADS, RIGHT, WRONG, space={"statistics": statistic
 
 class TestBank(BankTests):
     bank = BANK
-
-    def test_torch_is_left_as_it_was(self, name: str) -> None:
-        super().test_torch_is_left_as_it_was(name)
-        if name == "draw_codes":
-            before = torch.get_rng_state()
-            self.bank.rejection(name, self.bank.program(name, "return torch.randn_like(noise)"))
-            assert torch.equal(before, torch.get_rng_state())
 
 
 def test_the_examples_on_the_cards() -> None:

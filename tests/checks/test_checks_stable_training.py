@@ -169,16 +169,12 @@ D, G = "F.softplus(fake_logits - real_logits).mean()", "F.softplus(real_logits -
 EPSILON = "torch.rand([len(real)] + [1] * (real.ndim - 1), dtype=real.dtype)"
 POINT = "(epsilon * real + (1 - epsilon) * fake)"
 END = "return (norm - 1).square().mean()"
-ROOT = "(features.var(dim=0, correction=0) + 1e-8).sqrt()"
-COLUMN = "each.mean().expand(len(features), 1)"
 BESIDE = "torch.cat([features, column], dim=1)"
 
 WRONG = [
     # --- relativistic_losses
     ("relativistic_losses", "sum", changed(PAIR, ".mean()", ".sum()")),
-    ("relativistic_losses", "sum, of the generator", changed(PAIR, G, G.replace("mean", "sum"))),
     ("relativistic_losses", "wrong sign", changed(PAIR, "return d, g", "return g, d")),
-    ("relativistic_losses", "both the same sign", changed(PAIR, "return d, g", "return d, d")),
     ("relativistic_losses", "negative", changed(PAIR, "return d, g", "return -d, -g")),
     (
         "relativistic_losses",
@@ -198,14 +194,8 @@ WRONG = [
         "not paired",
         "return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean(), F.softplus(-fake_logits).mean()",
     ),
-    ("relativistic_losses", "one side only, of the generator", changed(PAIR, G, "F.softplus(-fake_logits).mean()")),
     ("relativistic_losses", "no gradient", changed(PAIR, "return d, g", "return d.detach(), g.detach()")),
     ("relativistic_losses", "no gradient", changed(PAIR, "return d, g", "return d, torch.tensor(g.item())")),
-    (
-        "relativistic_losses",
-        "one side detached, of the generator",
-        changed(PAIR, G, G.replace("real_logits", "real_logits.detach()")),
-    ),
     (
         "relativistic_losses",
         "not stable",
@@ -248,17 +238,6 @@ WRONG = [
         "a = real_logits, fake_logits\nreturn Relativistic.discriminator(*a), Relativistic.generator(*a)",
     ),
     # --- r1_penalty
-    ("r1_penalty", "sum", changed(R1, "slope.square().flatten(1).sum(dim=1)", "slope.norm() ** 2")),
-    ("r1_penalty", "mean over pixels, no half", changed(R1, "squared.mean() / 2", "slope.square().mean()")),
-    ("r1_penalty", "norm over the batch", changed(R1, "squared.mean()", "slope.norm()")),
-    ("r1_penalty", "slope of the mean", changed(R1, "discriminator(x).sum()", "discriminator(x).mean()")),
-    ("r1_penalty", "no second-order gradient", changed(R1, "slope.square()", "slope.detach().square()")),
-    (
-        "r1_penalty",
-        "no second-order gradient",
-        changed(R1, "/ 2", "/ 2 + 0 * discriminator(images).sum().detach()", "create_graph=True", "retain_graph=True"),
-    ),
-    ("r1_penalty", "half a square is constant", changed(R1, "slope.square()", "(slope * slope.data)")),
     (
         "r1_penalty",
         "wrong gradient",  # the right number, whose graph leads to the weights by another way
@@ -316,9 +295,6 @@ WRONG = [
         changed(GP, EPSILON, EPSILON.replace("dtype=", "generator=torch.Generator().manual_seed(0), dtype=")),
     ),
     ("gradient_penalty", "sets the seed", "torch.manual_seed(0)\n" + GP.strip()),
-    ("gradient_penalty", "norm over the batch", changed(GP, "slope.flatten(1).norm(dim=1)", "slope.norm()")),
-    ("gradient_penalty", "one-sided", changed(GP, END, "return F.relu(norm - 1).square().mean()")),
-    ("gradient_penalty", "no second-order gradient", changed(GP, END, END + ".detach()")),
     ("gradient_penalty", "nan on flat ground", changed(GP, "norm(dim=1)", "square().sum(dim=1).sqrt()")),
     (
         "gradient_penalty",
@@ -343,27 +319,6 @@ WRONG = [
     ("gradient_penalty", "type", changed(GP, END, END + ".item()")),
     ("gradient_penalty", "borrowed", "return stable_training.gradient_penalty(critic, real, fake)"),
     # --- precision
-    ("precision", "itself as a neighbour", changed(PRECISION, "[:, neighbours]", "[:, neighbours - 1]")),
-    (
-        "precision",
-        "nearest point only",
-        changed(PRECISION, "(apart <= reach).any(dim=1)", "(apart.amin(dim=1) <= reach[apart.argmin(dim=1)])"),
-    ),
-    (
-        "precision",
-        "neighbours among the fakes",
-        "apart = torch.cdist(fake, real, compute_mode='donot_use_mm_for_euclid_dist')\n"
-        "reach = apart.T.sort(dim=1).values[:, min(neighbours, len(fake) - 1)]\n"
-        "return (apart <= reach).any(dim=1).double().mean()",
-    ),
-    (
-        "precision",
-        "doubles left out",
-        changed(PRECISION, "own.sort", "own.masked_fill(own == 0, torch.inf).sort").replace(
-            "[:, neighbours]", "[:, neighbours - 1]"
-        ),
-    ),
-    ("precision", "measured in float32", "real, fake = real.float(), fake.float()\n" + PRECISION.strip()),
     ("precision", "mean of booleans", changed(PRECISION, ".any(dim=1).double()", ".any(dim=1)")),
     ("precision", "not averaged", "return torch.zeros(len(fake), dtype=torch.bool)"),
     ("precision", "type", "return (0.5, 0.5)"),
@@ -372,14 +327,6 @@ WRONG = [
     ("precision", "changes its input", "fake.add_(0.1)\n" + PRECISION.strip()),
     ("precision", "borrowed", "return metrics.precision_recall(real, fake, neighbours)[0]"),
     # --- minibatch_deviation
-    ("minibatch_deviation", "over the features", changed(DEVIATION, "dim=0", "dim=1", COLUMN, "each[:, None]")),
-    ("minibatch_deviation", "divided by N - 1", changed(DEVIATION, ROOT, "features.std(dim=0)")),
-    ("minibatch_deviation", "root of the mean", changed(DEVIATION, " + 1e-8).sqrt()", ").mean().sqrt()")),
-    (
-        "minibatch_deviation",
-        "detached",
-        changed(DEVIATION, "column]", "torch.full((len(features), 1), each.mean().item(), dtype=features.dtype)]"),
-    ),
     ("minibatch_deviation", "float32", changed(DEVIATION, "column]", "column.float().double()]")),
     ("minibatch_deviation", "no gradient", changed(DEVIATION, BESIDE, BESIDE + ".detach()")),
     ("minibatch_deviation", "nan for copies", changed(DEVIATION, " + 1e-8", "")),

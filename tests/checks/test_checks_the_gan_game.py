@@ -171,35 +171,11 @@ RIGHT = {
 }
 
 WRONG = [
-    ("discriminator_loss", "one mean over both", "return F.softplus(torch.cat([-real_logits, fake_logits])).mean()"),
-    (
-        "discriminator_loss",
-        "one mean over both",
-        """
-        logits = torch.cat([real_logits, fake_logits])
-        labels = torch.cat([torch.ones_like(real_logits), torch.zeros_like(fake_logits)])
-        return F.binary_cross_entropy_with_logits(logits, labels)
-        """,
-    ),
-    ("discriminator_loss", "wrong sign", changed(D_LOSS, "return ", "return -(") + ")"),
-    ("discriminator_loss", "wrong sign", "return F.logsigmoid(real_logits).mean() + F.logsigmoid(-fake_logits).mean()"),
-    ("discriminator_loss", "labels swapped", changed(D_LOSS, "-real_logits", "real_logits", "(fake", "(-fake")),
-    (
-        "discriminator_loss",
-        "labels swapped",
-        changed(D_LABELS, "ones_like", "x", "zeros_like", "ones_like", "x", "zeros_like"),
-    ),
-    (
-        "discriminator_loss",
-        "sigmoid twice",
-        changed(D_LOSS, "-real_logits", "-real_logits.sigmoid()", "(fake_logits", "(fake_logits.sigmoid()"),
-    ),
     (
         "discriminator_loss",
         "sigmoid twice",
         "real_logits, fake_logits = torch.sigmoid(real_logits), torch.sigmoid(fake_logits)\n" + D_LABELS.strip(),
     ),
-    ("discriminator_loss", "base 2", changed(D_LOSS, "return ", "return (") + ") / math.log(2)"),
     ("discriminator_loss", "labels of the wrong length", changed(D_LABELS, "zeros_like(fake", "zeros_like(real")),
     (
         "discriminator_loss",
@@ -234,17 +210,7 @@ WRONG = [
     ("discriminator_loss", "wrong", changed(D_LOSS, "return ", "return 1.1 * (") + ")"),
     ("discriminator_loss", "shape", "return (" + D_LOSS.removeprefix("return ") + ")[None]"),
     ("discriminator_loss", "type", "return None"),
-    ("generator_loss", "wrong sign", "return F.logsigmoid(fake_logits).mean()"),
-    ("generator_loss", "wrong sign", changed(G_LOSS, "return ", "return -")),
-    ("generator_loss", "saturating", "return -F.softplus(fake_logits).mean()"),
     ("generator_loss", "saturating", "return torch.log(1 - torch.sigmoid(fake_logits)).mean()"),
-    ("generator_loss", "helps the discriminator", "return F.softplus(fake_logits).mean()"),
-    (
-        "generator_loss",
-        "helps the discriminator",
-        "return F.binary_cross_entropy_with_logits(fake_logits, torch.zeros_like(fake_logits))",
-    ),
-    ("generator_loss", "base 2", G_LOSS + " / math.log(2)"),
     ("generator_loss", "not stable", "return -torch.log(torch.sigmoid(fake_logits)).mean()"),
     ("generator_loss", "not stable", "return torch.log(1 + torch.exp(-fake_logits)).mean()"),
     ("generator_loss", "clamped", "return -torch.log(torch.sigmoid(fake_logits).clamp(min=1e-7)).mean()"),
@@ -271,20 +237,6 @@ WRONG = [
         "with torch.no_grad():\n    fake_logits.neg_()\nreturn F.softplus(fake_logits).mean()",
     ),
     ("generator_loss", "wrong", "return F.softplus(-0.9 * fake_logits).mean()"),
-    (
-        "js_divergence",
-        "KL the wrong way round",
-        changed(PLAIN_JS, "p * (p / m)", "m * (m / p)", "q * (q / m)", "m * (m / q)"),
-    ),
-    ("js_divergence", "only one half", changed(PLAIN_JS, "return (real + fake) / 2", "return real")),
-    ("js_divergence", "mean and sum confused", changed(JS, ".sum() * width", ".mean()")),
-    ("js_divergence", "base 2", changed(PLAIN_JS, ".log()", ".log2()")),
-    ("js_divergence", "wrong sign", changed(PLAIN_JS, "p / m", "m / p", "q / m", "m / q")),
-    (
-        "js_divergence",
-        "square root",
-        changed(PLAIN_JS, "return (real + fake) / 2", "return ((real + fake) / 2).sqrt()"),
-    ),
     ("js_divergence", "log of zero", PLAIN_JS),
     ("js_divergence", "log of zero", changed(JS, "torch.xlogy(p, p) - torch.xlogy(p, m)", "torch.xlogy(p, p / m)")),
     (

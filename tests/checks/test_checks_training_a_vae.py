@@ -128,43 +128,9 @@ RIGHT = {
     ],
 }
 
-SWAP = "targets = targets.transpose(2, 3).reshape(targets.shape)\n"
 WRONG = [
-    ("gaussian_kl", "wrong sign", changed(KL, "/ 2", "/ -2")),
-    ("gaussian_kl", "one half missing", changed(KL, " / 2", "")),
-    ("gaussian_kl", "one missing", changed(KL, "- 1 ", "")),
-    ("gaussian_kl", "one added", changed(KL, "- 1 ", "+ 1 ")),
-    ("gaussian_kl", "log sigma", changed(KL, "log_variance.exp()", "(2 * log_variance).exp()", "- log", "- 2 * log")),
-    (
-        "gaussian_kl",
-        "sigma",
-        changed(KL, "log_variance.exp()", "log_variance ** 2", "- log_v", "- 2 * log_v").replace(
-            "2 * log_variance", "(log_variance ** 2).log()"
-        ),
-    ),
-    (
-        "gaussian_kl",
-        "variance",
-        changed(KL, "log_variance.exp()", "log_variance", "- log_variance", "- log_variance.log()"),
-    ),
-    ("gaussian_kl", "sigma for the variance", changed(KL, "log_variance.exp()", "(0.5 * log_variance).exp()")),
-    ("gaussian_kl", "half log sigma", "log_variance = 0.5 * log_variance\n" + KL.strip()),
-    ("gaussian_kl", "log added", changed(KL, "- log", "+ log")),
-    ("gaussian_kl", "mean not squared", changed(KL, "mean ** 2", "mean")),
     ("gaussian_kl", "mean ignored", changed(KL, "mean ** 2", "0 * mean")),
     ("gaussian_kl", "variance ignored", "return (mean ** 2 / 2 + 0 * log_variance).sum(dim=1)"),
-    (
-        "gaussian_kl",
-        "other way round",
-        "p, q = torch.distributions.Normal(0.0, 1.0), torch.distributions.Normal(mean, (log_variance / 2).exp())\n"
-        "return torch.distributions.kl_divergence(p, q).sum(1)",
-    ),
-    ("gaussian_kl", "averaged over latents", changed(KL, "sum(", "mean(")),
-    ("gaussian_kl", "not summed", changed(KL, ".sum(dim=1)", "")),
-    ("gaussian_kl", "batch averaged", changed(KL, "sum(dim=1)", "sum(dim=1).mean()")),
-    ("gaussian_kl", "batch summed", changed(KL, "dim=1", "")),
-    ("gaussian_kl", "everything averaged", changed(KL, "sum(dim=1)", "mean()")),
-    ("gaussian_kl", "over the images", changed(KL, "dim=1", "dim=0")),
     (
         "gaussian_kl",
         "sampled",
@@ -188,62 +154,9 @@ WRONG = [
     ("gaussian_kl", "shape", changed(KL, "dim=1)", "dim=1, keepdim=True)")),
     ("gaussian_kl", "wrong", changed(KL, "return ", "return 1.1 * ")),
     ("gaussian_kl", "wrong", changed(KL, "log_variance.exp()", "log_variance.clamp(-1, 1).exp()")),
-    ("negative_elbo", "pixels averaged", changed(ELBO, "sum(dim=(1, 2, 3))", "mean(dim=(1, 2, 3))")),
-    (
-        "negative_elbo",
-        "pixels averaged",
-        changed(ELBO, 'targets, reduction="none").sum(dim=(1, 2, 3))', "targets)"),
-    ),
-    ("negative_elbo", "both averaged", changed(ELBO, "sum(dim=(1, 2, 3))", "mean()", "sum(dim=1)", "mean()")),
-    ("negative_elbo", "KL averaged", changed(ELBO, "sum(dim=1)", "mean(dim=1)")),
-    ("negative_elbo", "sum over the batch", changed(ELBO, ".mean()", ".sum()")),
-    ("negative_elbo", "KL summed over the batch", changed(ELBO, "sum(dim=1)", "sum()")),
-    ("negative_elbo", "pixels summed over the batch", changed(ELBO, "sum(dim=(1, 2, 3))", "sum()")),
-    (
-        "negative_elbo",
-        "batch summed, KL averaged",
-        changed(ELBO, "sum(dim=(1, 2, 3))", "sum()", "sum(dim=1)", "mean()"),
-    ),
-    ("negative_elbo", "per image", changed(ELBO, ".mean()", "")),
-    ("negative_elbo", "sigmoid before the loss", changed(ELBO, "logits(logits", "logits(logits.sigmoid()")),
-    ("negative_elbo", "KL with the wrong sign", changed(ELBO, "+ kl", "- kl")),
-    ("negative_elbo", "KL with the wrong sign", changed(ELBO, "(0.5 *", "(-0.5 *")),
-    ("negative_elbo", "ELBO", changed(ELBO, "return ", "return -")),
-    (
-        "negative_elbo",
-        "cross-entropy with the wrong sign",
-        changed(ELBO, "(reconstruction + kl", "(kl - reconstruction"),
-    ),
-    ("negative_elbo", "height and width swapped", SWAP + ELBO.strip()),
-    (
-        "negative_elbo",
-        "height and width swapped",
-        changed(ELBO, "targets, reduction", "targets.permute(0, 1, 3, 2).reshape(logits.shape), reduction"),
-    ),
     ("negative_elbo", "KL missing", changed(ELBO, "+ kl", "+ 0 * kl")),
     ("negative_elbo", "cross-entropy missing", changed(ELBO, "(recon", "(0 * recon")),
-    (
-        "negative_elbo",
-        "squared error",
-        changed(
-            ELBO,
-            'F.binary_cross_entropy_with_logits(logits, targets, reduction="none")',
-            "(logits.sigmoid() - targets).square()",
-        ),
-    ),
-    ("negative_elbo", "targets reversed", changed(ELBO, "logits, targets", "logits, 1 - targets")),
-    ("negative_elbo", "bits", changed(ELBO, "mean()", "mean() / math.log(2)")),
-    (
-        "negative_elbo",
-        "KL: log sigma",
-        changed(ELBO, "log_variance.exp()", "(2 * log_variance).exp()", "- log_", "- 2 * log_"),
-    ),
-    ("negative_elbo", "KL: one half missing", changed(ELBO, "0.5 *", "1.0 *")),
-    ("negative_elbo", "KL: one missing", changed(ELBO, "- 1 ", "")),
-    ("negative_elbo", "KL: sigma for the variance", changed(ELBO, "log_variance.exp()", "(log_variance / 2).exp()")),
-    ("negative_elbo", "KL: half log sigma", "log_variance = log_variance / 2\n" + ELBO.strip()),
     ("negative_elbo", "KL: mean ignored", changed(ELBO, "mean ** 2", "0 * mean")),
-    ("negative_elbo", "KL detached", changed(ELBO, "+ kl", "+ kl.detach()")),
     ("negative_elbo", "no gradient", "with torch.no_grad():\n" + textwrap.indent(ELBO.strip(), "    ")),
     ("negative_elbo", "no gradient", "logits = logits.detach()\n" + ELBO.strip()),
     (
@@ -293,7 +206,7 @@ WRONG = [
     ),
     (
         "vae_forward",
-        "one epsilon for the batch",
+        "one epsilon for everything",
         changed(FORWARD, "torch.randn_like(mean)", "torch.randn(1).to(mean)"),
     ),
     (
@@ -311,15 +224,17 @@ WRONG = [
         ),
     ),
     ("vae_forward", "sets the seed", "torch.manual_seed(0)\n" + FORWARD.strip()),
-    ("vae_forward", "noise with a mean", changed(FORWARD, "randn_like", "rand_like")),
+    ("vae_forward", "uniform noise", changed(FORWARD, "randn_like", "rand_like")),
+    ("vae_forward", "shifted", changed(FORWARD, "torch.randn_like(mean)", "torch.randn_like(mean) + 0.5")),
+    ("vae_forward", "not normal", changed(FORWARD, "torch.randn_like(mean)", "torch.randn_like(mean).sign()")),
     (
         "vae_forward",
-        "not normal",
+        "uniform noise",
         changed(FORWARD, "torch.randn_like(mean)", "(torch.rand_like(mean) - 0.5) * 12 ** 0.5"),
     ),
     (
         "vae_forward",
-        "noise depends",
+        "latents depend on each other",
         changed(
             FORWARD,
             "torch.randn_like(mean)",
@@ -366,23 +281,10 @@ WRONG = [
     ),
     ("vae_forward", "changes its input", "images.mul_(2)\n" + FORWARD.strip()),
     ("vae_forward", "type", changed(FORWARD, ", mean, log_sigma\n", "\n")),
-    ("vae_forward", "wrong", changed(FORWARD, "log_sigma.exp() *", "1.3 * log_sigma.exp() *")),
-    ("iwae", "mean of the logs", "return log_weights.mean(dim=0)"),
-    ("iwae", "log K missing", changed(IWAE, "mean(", "sum(")),
-    ("iwae", "log K added", "return log_weights.logsumexp(0) + math.log(len(log_weights))"),
-    ("iwae", "K subtracted", "return log_weights.logsumexp(0) - len(log_weights)"),
-    ("iwae", "divided by K", "return log_weights.logsumexp(0) / len(log_weights)"),
-    ("iwae", "log N subtracted", "return log_weights.logsumexp(0) - math.log(log_weights.shape[1])"),
-    ("iwae", "largest weight", "return log_weights.max(dim=0).values"),
-    ("iwae", "over the images", "return log_weights.logsumexp(1) - math.log(log_weights.shape[1])"),
-    ("iwae", "wrong sign", changed(IWAE, "return largest + torch.log(", "return -largest - torch.log(")),
-    ("iwae", "averaged over images", "return (log_weights.logsumexp(0) - math.log(len(log_weights))).mean()"),
-    ("iwae", "all together", "return log_weights.flatten().logsumexp(0) - math.log(log_weights.numel())"),
-    ("iwae", "weights, no log", "return log_weights.exp().mean(0)"),
-    ("iwae", "bits", changed(IWAE, "return largest + torch.log(", "return largest / math.log(2) + torch.log2(")),
+    ("vae_forward", "wrong spread", changed(FORWARD, "log_sigma.exp() *", "1.3 * log_sigma.exp() *")),
     ("iwae", "overflow", "return log_weights.exp().mean(dim=0).log()"),
     ("iwae", "overflow", changed(IWAE, "log_weights.max(dim=0).values", "log_weights.max()")),
-    ("iwae", "wrong", "return (log_weights.exp() + 1e-300).mean(dim=0).log()"),
+    ("iwae", "overflow", "return (log_weights.exp() + 1e-300).mean(dim=0).log()"),
     (
         "iwae",
         "no gradient",
@@ -396,7 +298,7 @@ WRONG = [
     ("iwae", "type", changed(IWAE, "return largest", "return (largest").rstrip() + ").tolist()"),
     (
         "iwae",
-        "wrong",
+        "wrong gradient",
         changed(IWAE, "log_weights - largest)", "log_weights.detach() - largest.detach())").replace(
             "return largest", "return 2 * largest - largest"
         ),
@@ -406,11 +308,6 @@ WRONG = [
 
 class TestBank(BankTests):
     bank = Bank("10_training_a_vae", HEADS, RIGHT, WRONG, space={"kl_per_latent": training_a_vae.kl_per_latent})
-
-    def test_torch_is_left_as_it_was(self, name: str) -> None:
-        super().test_torch_is_left_as_it_was(name)
-        self.bank.rejection(name, self.bank.program(name, "return undefined_name"))
-        assert training_a_vae.kl_per_latent(torch.zeros(1, 2), torch.zeros(1, 2)).shape == (1, 2)
 
 
 def test_expected_values_are_the_librarys() -> None:
