@@ -147,17 +147,20 @@ class Formula:
             for name, (program, words) in self.wrong.items()
             if self.explains(self.seen(program, case), got, right, stage)
         ]
+        if found[1:]:
+            cases = list(self.cases(torch.Generator().manual_seed(SEEDS[0])))
+            seen = [self.seen(answer, one) for one in cases]
+            found.sort(key=lambda one: self.agreement(seen, one[0], cases), reverse=True)
         if found:
-            _, name, words = max(found, key=lambda one: self.agreement(answer, one[0])) if found[1:] else found[0]
+            _, name, words = found[0]
             raise WrongAnswer(name, words.format(**case))
         for name, (gives_away, words) in self.signs.items():
             if gives_away(case, got, right):
                 raise WrongAnswer(name, words.format(**case))
 
-    def agreement(self, answer: Callable, program: Callable) -> int:
-        """On how many cases two programs do the same."""
-        cases = list(self.cases(torch.Generator().manual_seed(SEEDS[0])))
-        pairs = [(self.seen(answer, case), self.seen(program, case)) for case in cases]
+    def agreement(self, sights: list[Sight], program: Callable, cases: list[Case]) -> int:
+        """On how many cases a program shows these sights."""
+        pairs = [(one, self.seen(program, case)) for one, case in zip(sights, cases, strict=True)]
         return sum(all(self.alike(one, other, stage) for stage in self.stages) for one, other in pairs)
 
     def seen(self, program: Callable, case: Case) -> Sight:

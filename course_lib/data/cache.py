@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from course_lib.data.checksum import checksum
 from course_lib.data.imageset import ImageSet, from_bytes, to_bytes
 from course_lib.errors import CourseError
 from course_lib.places import cache_root, say, write_whole
@@ -23,6 +23,7 @@ NOT_DRAWING = {
     "augment.py",
     "batches.py",
     "cache.py",
+    "checksum.py",
     "download.py",
     "folder.py",
     "pictures.py",
@@ -98,7 +99,7 @@ def _read(path: Path, check: Callable[[Tensors], None], quiet: bool = False) -> 
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
-            if _checksum(path.name, tensors) != (file.metadata() or {}).get("crc32"):
+            if checksum(tensors, path.name) != (file.metadata() or {}).get("crc32"):
                 raise ValueError("its checksum is wrong")
         check(tensors)
         return tensors
@@ -111,16 +112,8 @@ def _read(path: Path, check: Callable[[Tensors], None], quiet: bool = False) -> 
 def _write(path: Path, name: str, tensors: Tensors) -> None:
     from safetensors.torch import save_file
 
-    save_file(tensors, path, metadata={"crc32": _checksum(name, tensors)})
+    save_file(tensors, path, metadata={"crc32": checksum(tensors, name)})
     path.chmod(0o644)  # safetensors leaves it closed to others, but a lab may share one cache
-
-
-def _checksum(filename: str, tensors: Tensors) -> str:
-    total = zlib.crc32(filename.encode())
-    for name in sorted(tensors):
-        total = zlib.crc32(f"{name} {tensors[name].dtype} {list(tensors[name].shape)}".encode(), total)
-        total = zlib.crc32(tensors[name].numpy(), total)
-    return f"{total:08x}"
 
 
 def _expect(tensors: Tensors, shape: tuple[int, ...]) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from course_lib.data.checksum import checksum
 from course_lib.errors import CourseError
 from course_lib.places import write_whole
 from course_lib.training.arguments import as_path
@@ -55,16 +54,6 @@ def save(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
 def write_card(path: Path, card: dict[str, Any]) -> None:
     """The card as a file of its own, for people; programs read the copy inside the checkpoint."""
     write(path, (json.dumps(card, indent=2) + "\n").encode())
-
-
-def checksum(tensors: dict[str, Tensor], card: str) -> str:
-    """Of the card and of every tensor's name, type, shape and bytes."""
-    found = zlib.crc32(card.encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        found = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), found)
-        found = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy(), found)
-    return f"{found:08x}"
 
 
 def checkpoint_file(path: str | Path) -> Path:

@@ -19,11 +19,15 @@ import torch
 LOOK = 0.2  # seconds
 
 
+def own_cores() -> list[int]:
+    """The cores that this process may use, by number."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(psutil.cpu_count() or 1))
+
+
 def busy_cores(seconds: float = LOOK) -> float:
     """How many of the cores this process may use are kept busy by others; call it while this process does nothing."""
-    mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(psutil.cpu_count() or 1)
     shares = psutil.cpu_percent(interval=seconds, percpu=True)
-    return sum(shares[core] for core in mine if core < len(shares)) / 100
+    return sum(shares[core] for core in own_cores() if core < len(shares)) / 100
 
 
 def threads_beside(busy: float, threads: int, cores: int) -> int:
@@ -41,8 +45,7 @@ def beside_others(device: torch.device) -> Iterator[int]:
     if device.type != "cpu" or before == 1 or "OMP_NUM_THREADS" in os.environ:
         yield before
         return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else before
-    busy = busy_cores()
+    cores, busy = len(own_cores()), busy_cores()
     now = threads_beside(busy, before, cores)
     if now < before:
         words = f"other programs keep {busy:.1f} of {cores} cores busy: training on {now} of {before} threads"
