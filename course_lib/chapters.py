@@ -63,7 +63,14 @@ class Chapter:
 SMALL = {"latent": 10, "hidden": 64, "width": 8}  # five of them ship together
 
 CHAPTERS = (
-    Chapter(0, "start_here", "Start here", "machine check, map, progress board", "A 1-2", minutes=10),
+    Chapter(
+        0,
+        "start_here",
+        "Start here",
+        "ten cells of PyTorch, how the three machines relate, map, progress",
+        "A 1-2",
+        minutes=25,
+    ),
     Chapter(
         number=1,
         stem="drawing_images",
@@ -206,7 +213,3 @@ CHAPTERS = (
 
 MODELS = {model: path for chapter in CHAPTERS for model, path in chapter.models.items()}
 SHIPPED = {checkpoint: how for chapter in CHAPTERS for checkpoint, how in chapter.shipped.items()}
-
-
-def chapter(number: int) -> Chapter:
-    return CHAPTERS[number]

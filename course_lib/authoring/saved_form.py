@@ -1,7 +1,8 @@
 """The form a notebook has on disk: the same on every machine, with still pictures where a kernel moved widgets.
 
 `tidy` gives it to what the course ships; JupyterLab, started by `make lab`, gives it to all it saves. So a chapter
-that was only read stays as it was, byte for byte, and one that is opened again, its kernel gone, shows pictures.
+that was only read stays as it was, byte for byte, and one that is opened again, its kernel gone, shows pictures. Cells
+with the tag `hide-input` are folded, which JupyterLab reads from another place than the makers of web pages do.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 LIVE = "application/vnd.jupyter.widget-view+json"  # names a model in a kernel; JupyterLab shows an error without it
 STILL = "application/vnd.course.widget-view+json"  # no viewer knows it: it notes that a live widget belongs here
+FOLDED = "hide-input"  # the tag of a cell whose code a reader opens only when curious
 NOTE = "<div><small>A still picture. Run the notebook down to this cell to move it.</small></div>"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python"}  # without the versions of the machine
@@ -17,6 +19,9 @@ LANGUAGE = {"name": "python"}  # without the versions of the machine
 
 def to_saved_form(notebook: dict[str, Any]) -> None:
     """Bring a notebook into its form on disk, in place. One that has it already does not change."""
+    for cell in notebook["cells"]:
+        if FOLDED in cell["metadata"].get("tags", []):
+            cell["metadata"]["jupyter"] = {**cell["metadata"].get("jupyter", {}), "source_hidden": True}
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
     for output in outputs:
         make_still(output.get("data", {}))

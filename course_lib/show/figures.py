@@ -7,11 +7,14 @@ import html
 import io
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 from torch import Tensor
 
@@ -19,6 +22,8 @@ from course_lib.errors import CourseError
 from course_lib.show.paint import as_png
 
 SHORTEST_ALT = 15  # characters; less than that describes nothing
+SHARP = 1  # pixels of a picture for each of the page; 2 is crisp everywhere, and a chapter of today then too large
+LETTER = 0.075  # inches, of a letter of a row's name
 
 matplotlib.style.use("petroff10")
 matplotlib.rcParams.update(
@@ -36,19 +41,20 @@ matplotlib.rcParams.update(
 )
 
 
-def png(fig: Figure, dpi: int | None = None) -> bytes:
-    """The figure as PNG; the figure is closed, so that no notebook shows it twice."""
+def png(fig: Figure, sharp: int = 1) -> bytes:
+    """The figure as PNG, `sharp` pixels for each of the page; it is closed, so that no notebook shows it twice."""
     buffer = io.BytesIO()
     fig.draw_without_rendering()  # a first layout, so that the second has measured every title
-    fig.savefig(buffer, format="png", dpi=dpi or fig.dpi)
+    fig.savefig(buffer, format="png", dpi=sharp * fig.dpi)
     plt.close(fig)
     return as_png(Image.open(buffer).convert("RGB"), exact=True)
 
 
-def bundle(picture: bytes, alt: str) -> dict[str, str]:
+def bundle(picture: bytes, alt: str, sharp: int = 1) -> dict[str, str]:
     """One picture in three forms: HTML with a real alt text, bare PNG for viewers that drop HTML, and the words alone.
 
-    Raises CourseError when `alt` is too short to describe anything.
+    A picture with `sharp` pixels for each of the page is shown as much smaller. Raises CourseError when `alt` is too
+    short to describe anything.
     """
     if len(alt) < SHORTEST_ALT:
         raise CourseError(
@@ -56,8 +62,10 @@ def bundle(picture: bytes, alt: str) -> dict[str, str]:
         )
     code = base64.b64encode(picture).decode()
     words = html.escape(alt, quote=True)
+    width = f' width="{Image.open(io.BytesIO(picture)).width // sharp}"' if sharp > 1 else ""
+    style = 'style="max-width:100%;height:auto"'
     return {
-        "text/html": f'<img alt="{words}" src="data:image/png;base64,{code}" style="max-width:100%;height:auto">',
+        "text/html": f'<img alt="{words}" src="data:image/png;base64,{code}"{width} {style}>',
         "image/png": code,
         "text/plain": alt,
     }
@@ -67,7 +75,7 @@ def figure(fig: Figure, alt: str) -> None:
     """Show a matplotlib figure in the notebook, with `alt` read aloud by screen readers."""
     from IPython.display import display
 
-    display(bundle(png(fig), alt), raw=True)
+    display(bundle(png(fig, SHARP), alt, SHARP), raw=True)
 
 
 def to_pixels(images: Tensor) -> np.ndarray:
@@ -78,23 +86,44 @@ def to_pixels(images: Tensor) -> np.ndarray:
     return pixels.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()
 
 
-def image_grid(images: Tensor, columns: int, titles: Sequence[str] = (), scale: float | None = None) -> Figure:
-    """A figure with the images in rows of `columns`, each under its title."""
+def image_grid(
+    images: Tensor,
+    columns: int,
+    titles: Sequence[str] = (),
+    scale: float | None = None,
+    rows: Sequence[str] = (),
+    heads: Sequence[str] = (),
+) -> Figure:
+    """A figure with the images in rows of `columns`: a title over each, a name left of each row or over each column."""
     pixels = to_pixels(images)
-    if titles and len(titles) != len(pixels):
-        raise CourseError(f"titles: got {len(titles)}, expected {len(pixels)}, one per image")
-    rows = math.ceil(len(pixels) / columns)
+    count = math.ceil(len(pixels) / columns)
+    for name, given, expected, what in (
+        ("titles", titles, len(pixels), "image"),
+        ("rows", rows, count, "row"),
+        ("heads", heads, columns, "column"),
+    ):
+        if given and len(given) != expected:
+            raise CourseError(f"{name}: got {len(given)}, expected {expected}, one per {what}")
     side = scale or min(1.1, 11 / columns)
     height, width = pixels.shape[1:3]
-    size = (side * columns, (side * height / width + (0.26 if titles else 0.03)) * rows)
-    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    left = LETTER * max((len(line) for name in rows for line in name.splitlines()), default=0)
+    over = (0.26 if titles else 0.03) * count + (0.2 if heads else 0)
+    fig, axes = plt.subplots(
+        count, columns, figsize=(side * columns + left, side * height / width * count + over), squeeze=False
+    )
     fig.get_layout_engine().set(w_pad=0.01, h_pad=0.03, wspace=0.02, hspace=0.02)
     for position, axis in enumerate(axes.flat):
-        axis.set_axis_off()
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+        row, column = divmod(position, columns)
+        if rows and not column:
+            axis.set_ylabel(rows[row], rotation=0, ha="right", va="center", fontsize=9)
         if position < len(pixels):
             axis.imshow(pixels[position])
-            if titles:
-                axis.set_title(titles[position], fontsize=9, pad=2)
+        if titles and position < len(pixels):
+            axis.set_title(titles[position], fontsize=9, pad=2)
+        elif heads and not row:
+            axis.set_title(heads[column], fontsize=9, pad=2)
     return fig
 
 
@@ -105,9 +134,16 @@ def images(
     columns: int = 10,
     titles: Sequence[str] = (),
     scale: float | None = None,
+    rows: Sequence[str] = (),
+    heads: Sequence[str] = (),
 ) -> None:
-    """Show images [N, C, H, W] in [-1, 1] as a grid. `scale` is the width of one image in inches."""
-    figure(image_grid(images, min(columns, len(images)), titles, scale), alt)
+    """Show images [N, C, H, W] in [-1, 1] as a grid. `scale` is the width of one image in inches.
+
+    titles  a word over each image
+    rows    a name left of each row of images
+    heads   a name over each column
+    """
+    figure(image_grid(images, min(columns, len(images)), titles, scale, rows, heads), alt)
 
 
 def table(rows: Sequence[Sequence[object]], header: Sequence[str], caption: str = "") -> None:
@@ -124,3 +160,40 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str], caption: str 
     text = "\n".join("  ".join(str(value) for value in row) for row in [header, *rows])
     markup = f"<table>{caption_row}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     display({"text/html": markup, "text/plain": text}, raw=True)
+
+
+def grey(axis: Axes, image: Tensor, title: str, **options: Any) -> None:
+    """A grey image [H, W] with values in [0, 1] on an axis; framed, so that a white one ends somewhere."""
+    axis.imshow(image.detach().squeeze().numpy(), vmin=0, vmax=1, **options)
+    axis.set(xticks=[], yticks=[])
+    axis.set_title(title, fontsize=9)
+    axis.spines[:].set_visible(True)
+
+
+def numbers(
+    axis: Axes,
+    values: Tensor | Sequence[Sequence[float]],
+    title: str = "",
+    boxes: Sequence[tuple[int, int, int, int]] = (),
+    high: float | None = None,
+) -> None:
+    """A small matrix [H, W] as cells with their numbers in them.
+
+    Grey from 0 to `high` (default: the largest); with negative numbers red and blue, and zero always white.
+    boxes  (row, column, height, width) of a part that gets a frame, each in the next colour
+    """
+    matrix = np.asarray(values, dtype=float)
+    high = max(high or 0.0, np.abs(matrix).max(), 1e-12)
+    signed = bool((matrix < 0).any())
+    axis.imshow(matrix, vmin=-high if signed else 0, vmax=high, cmap="RdBu_r" if signed else "gray")
+    for (i, j), value in np.ndenumerate(matrix):
+        dark = abs(value) > 0.6 * high if signed else value <= high / 2
+        axis.text(j, i, f"{value:g}", ha="center", va="center", color="white" if dark else "black", size=13)
+    for number, (i, j, height, width) in enumerate(boxes):
+        corner = (j - 0.44, i - 0.44)
+        axis.add_patch(Rectangle(corner, width - 0.12, height - 0.12, fill=False, ec=f"C{number}", lw=4))
+    axis.set(xticks=[], yticks=[])
+    axis.set_title(title, fontsize=11)
+    for lines, count in ((axis.axvline, matrix.shape[1]), (axis.axhline, matrix.shape[0])):
+        for edge in range(1, count):
+            lines(edge - 0.5, color="gray", lw=0.5)

@@ -12,7 +12,7 @@ import pytest
 
 from course_lib.authoring.execute import is_current, stamp, tidy
 from course_lib.authoring.exercises import cleared, exercise_from, text_of
-from course_lib.authoring.saved_form import LIVE, STILL, before_saving, to_saved_form
+from course_lib.authoring.saved_form import FOLDED, LIVE, STILL, before_saving, to_saved_form
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -64,6 +64,8 @@ def test_hygiene(path):
     for cell in notebook.cells:
         assert "execution" not in cell.metadata
         assert len(cell.source.splitlines()) <= 30 or cell.cell_type == "markdown", cell.id
+        folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+        assert folded == (FOLDED in cell.metadata.get("tags", [])), f"{cell.id} is folded in one viewer only"
     for word in ("/work/", "/root/", "/home/", "/tmp/"):
         assert word not in text.replace("../work/", ""), f"a path of one machine: {word}"
 
@@ -176,6 +178,15 @@ def test_what_is_saved_once_more_does_not_change():
     once = tidy(widget_notebook())
     twice = tidy(copy.deepcopy(once))
     assert twice == once
+
+
+def test_a_cell_tagged_hide_input_is_folded_in_jupyterlab_too():
+    notebook = notebook_of("plot()", "1 + 1")
+    notebook.cells[0].metadata = {"tags": ["hide-input", "core"], "jupyter": {"outputs_hidden": False}}
+    notebook.cells[1].metadata = {"jupyter": {"source_hidden": True}}  # a learner's own fold stays
+    tidied = tidy(notebook)
+    assert tidied.cells[0].metadata["jupyter"] == {"outputs_hidden": False, "source_hidden": True}
+    assert tidied.cells[1].metadata["jupyter"] == {"source_hidden": True}
 
 
 def test_saving_takes_no_view_without_a_picture_and_no_kernel_of_another_language():

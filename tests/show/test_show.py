@@ -75,6 +75,54 @@ def test_images_show_one_title_each_and_refuse_other_counts(shown):
         show.images(torch.zeros(3, 2, 5, 4), "Three strange rectangles in a row")
 
 
+def test_a_sharp_figure_has_two_pixels_for_each_of_the_page(shown, monkeypatch):
+    monkeypatch.setattr(figures, "SHARP", 2)
+    fig, axis = plt.subplots(figsize=(4, 1))
+    axis.plot([0, 1])
+    show.figure(fig, "A rising line in a wide picture")
+    (bundle,), _ = shown[0]
+    shape = picture(bundle).shape
+    assert shape[:2] == (2 * 90, 8 * 90)
+    assert f'width="{shape[1] // 2}"' in bundle["text/html"]
+
+
+def test_rows_and_columns_of_images_carry_their_names():
+    labels = figures.image_grid(torch.zeros(4, 1, 3, 3), 2, rows=["real", "fake"], heads=["at 0", "at 1"])
+    drawn = {text.get_text() for axis in labels.axes for text in (axis.yaxis.label, axis.title) if text.get_text()}
+    assert drawn == {"real", "fake", "at 0", "at 1"}
+    labels.draw_without_rendering()
+    boxes = [axis.yaxis.label.get_window_extent() for axis in labels.axes if axis.yaxis.label.get_text()]
+    assert all(box.x0 >= 0 and box.x1 <= labels.axes[1].get_window_extent().x0 for box in boxes), "a name is cut off"
+    plt.close(labels)
+
+
+def test_a_matrix_shows_every_number_and_zero_is_white_where_some_are_negative():
+    fig, (left, right) = plt.subplots(1, 2)
+    show.numbers(left, [[1, 2.5], [0, 3]], "four", boxes=[(0, 0, 1, 2)], high=9)
+    show.numbers(right, torch.tensor([[-4.0, 0.0]]))
+    assert [text.get_text() for text in left.texts] == ["1", "2.5", "0", "3"]
+    assert [text.get_text() for text in right.texts] == ["-4", "0"]
+    assert (left.images[0].get_clim(), right.images[0].get_clim()) == ((0, 9), (-4, 4))
+    assert len(left.patches) == 1
+    white = right.images[0].cmap(right.images[0].norm(0.0))
+    assert min(white[:3]) > 0.95
+    plt.close(fig)
+
+
+def test_a_grey_image_is_not_rescaled():
+    fig, axis = plt.subplots()
+    show.grey(axis, torch.full((1, 1, 3, 2), 0.5), "half grey")
+    assert axis.images[0].get_clim() == (0, 1)
+    assert axis.images[0].get_array().shape == (3, 2)
+    plt.close(fig)
+
+
+@pytest.mark.parametrize(("given", "expected"), [("rows", "row"), ("heads", "column")])
+def test_a_name_for_every_row_and_column(given, expected):
+    with pytest.raises(CourseError, match=f"{given}: got 1, expected 2, one per {expected}"):
+        figures.image_grid(torch.zeros(4, 1, 3, 3), 2, **{given: ["alone"]})
+
+
 def test_a_table_is_escaped_and_has_a_plain_form(shown):
     show.table([["<b>", 3], ["c", 4.5]], ["name", "value"], caption="a & b")
     (bundle,), _ = shown[0]
