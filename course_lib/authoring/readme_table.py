@@ -45,11 +45,6 @@ def rows() -> list[tuple[str, str, dict]]:
     for name in ("mnist", "strokes"):
         what = "chapter 7's GAN after {seconds:g} s against the DCGAN with its published settings, data {data}"
         add(f"gan_against_dcgan_{name}", what, against_dcgan)
-        if not measured(f"gan_against_dcgan_{name}"):  # the record before it
-            what = (
-                "chapter 7's GAN after {seconds:g} s against a conventional DCGAN loop after {seconds:g} s, data {data}"
-            )
-            add(f"gan_against_conventional_{name}", what, against)
     company = "chapter 7's GAN with and without the minibatch deviation, {seconds:g} s each, data {data}"
     add("minibatch_deviation_strokes", company, deviation)
     for name in ("mnist", "strokes"):
@@ -94,16 +89,6 @@ def contest(record: dict) -> str:
     distances = {name: figures["frechet_distance"] for name, figures in record["contestants"].items()}
     ranges = [f"{name} {span(values)}" for name, values in distances.items()]
     return f"{', '.join(ranges)} (floor {record['floor']:.1f}), {len(distances['vae'])} seeds"
-
-
-def against(record: dict) -> str:
-    """Fréchet distances of both, their floor, and the ratio."""
-    ours, theirs = record["frechet_distance"], record["conventional_frechet_distance"]
-    ratio = record["ratio"]
-    return (
-        f"Fréchet distance {span(ours)} against {span(theirs)} "
-        f"(floor {record['floor']:.1f}): {span(ratio)} times lower, {len(ratio)} seeds"
-    )
 
 
 def against_dcgan(record: dict) -> str:

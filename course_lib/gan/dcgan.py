@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -30,28 +32,29 @@ class Generator(nn.Module):
     """Noise [N, latent] -> images [N, channels, size, size] in [-1, 1].
 
     A dense layer paints a small image of many channels; each transposed convolution doubles its side and halves its
-    channels. The kernel (4) is a multiple of the stride (2), so every pixel is painted equally often: no checkerboard.
-    A last convolution turns `width` channels of the full size into the image.
+    channels. The kernel (4) is a multiple of the stride (2), so every inner pixel is painted equally often, and only
+    the weights can still paint a checkerboard. A last convolution turns the channels of the full size, `width` or as
+    many as `finest` says, into the image.
     """
 
-    def __init__(self, channels: int, size: int, latent: int, width: int):
+    def __init__(self, channels: int, size: int, latent: int, width: int, finest: int | None = None):
         super().__init__()
         depth = levels(size)
-        side, maps = size // 2**depth, width * 2**depth
+        side = size // 2**depth
+        maps = [width * 2 ** (depth - level) for level in range(depth)] + [finest or width]
         layers: list[nn.Module] = [
-            nn.Linear(latent, maps * side * side, bias=False),
-            nn.Unflatten(1, (maps, side, side)),  # [N, 64, 7, 7]
-            nn.BatchNorm2d(maps),
+            nn.Linear(latent, maps[0] * side * side, bias=False),
+            nn.Unflatten(1, (maps[0], side, side)),  # [N, 64, 7, 7]
+            nn.BatchNorm2d(maps[0]),
             nn.ReLU(),
         ]
-        for _ in range(depth):
+        for coarse, fine in pairwise(maps):
             layers += [
-                nn.ConvTranspose2d(maps, maps // 2, kernel_size=4, stride=2, padding=1, bias=False),  # [N, 32, 14, 14]
-                nn.BatchNorm2d(maps // 2),
+                nn.ConvTranspose2d(coarse, fine, kernel_size=4, stride=2, padding=1, bias=False),  # [N, 32, 14, 14] ...
+                nn.BatchNorm2d(fine),
                 nn.ReLU(),
             ]
-            maps //= 2
-        layers += [nn.Conv2d(maps, channels, kernel_size=3, padding=1), nn.Tanh()]  # [N, 1, 28, 28]
+        layers += [nn.Conv2d(maps[-1], channels, kernel_size=3, padding=1), nn.Tanh()]  # [N, 1, 28, 28]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, noise: Tensor) -> Tensor:

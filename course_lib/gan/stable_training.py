@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.gan.dcgan import DCGAN, FEATURES, Discriminator
+from course_lib.gan.dcgan import DCGAN, FEATURES, Discriminator, Generator
 from course_lib.gan.points import PointGAN
+from course_lib.gan.the_gan_game import GAN
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Objectives
@@ -167,17 +168,23 @@ class WGANGP(PenalisedCritic, DCGAN):
     rate = 1e-3
 
 
-class R3GAN(RelativisticPair, DCGAN):
-    """The course's default for images: small batches, a large rate, a penalty now and then, an eye on the batch."""
+class R3GAN(RelativisticPair, GAN):
+    """The course's default for images: small batches, a large rate, a penalty now and then, an eye on the batch.
+
+    Most of the work is the generator's: it paints with 2 * width channels at the full size, and the discriminator has
+    half of chapter 6's. After the same seconds that is worth more than the other way round.
+    """
 
     name = "r3gan"
     batch_size = 32
     rate = 3e-3
-    every = 8
+    betas = (0.0, 0.9)
+    every = 16
 
-    def __init__(self, channels: int = 1, size: int = 28, latent: int = 32, width: int = 16):
-        super().__init__(channels, size, latent, width)
-        self.discriminator = BatchDiscriminator(channels, size, width)
+    def __init__(self, channels: int = 1, size: int = 28, latent: int = 16, width: int = 16):
+        super().__init__(latent=latent, channels=channels, size=size, width=width)
+        self.generator = Generator(channels, size, latent, width, finest=2 * width)
+        self.discriminator = BatchDiscriminator(channels, size, max(1, width // 2))
 
 
 class PointWGAN(ClippedCritic, PointGAN):

@@ -34,7 +34,7 @@ ENTRIES = {
     "r3gan": Contestant("r3gan"),  # chapter 7's recipe
     "vae": Contestant("vae"),  # chapter 10's model
     "vae_fitted": Contestant("vae", fitted=True),  # the same one, but for where its codes come from
-    "vae_small": Contestant("vae", {"hidden": 83}),  # a decoder with as many parameters as r3gan's generator
+    "vae_small": Contestant("vae", {"hidden": 57}),  # a decoder with as many parameters as r3gan's generator
     "autoencoder": Contestant("autoencoder", fitted=True),  # chapter 9's
 }
 CONTESTANTS = tuple(ENTRIES)

