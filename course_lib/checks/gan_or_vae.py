@@ -259,18 +259,6 @@ def draws(
     return mean(codes) + noise @ factor(spread(codes)).T
 
 
-def factor_of(factor: Callable[[Tensor], Tensor]) -> Callable:
-    return partial(draws, factor=factor)
-
-
-def spread_of(spread: Callable[[Tensor], Tensor]) -> Callable:
-    return partial(draws, spread=spread)
-
-
-def mean_of(mean: Callable[[Tensor], Tensor]) -> Callable:
-    return partial(draws, mean=mean)
-
-
 def refuse_other_noise(answer: Callable) -> None:
     """Before the cases, whose random numbers are the same in every call."""
     case = next(fitted(torch.Generator().manual_seed(0)))
@@ -309,68 +297,71 @@ draw_codes = exercise(CHAPTER, "draw_codes")(
         also=(expect_gradients,),
         wrong={
             "mean forgotten": (
-                mean_of(lambda codes: torch.zeros(codes.shape[1]).double()),
+                partial(draws, mean=lambda codes: torch.zeros(codes.shape[1]).double()),
                 "a noise of zeros gives zeros: the mean of the codes is missing",
             ),
-            "mean subtracted": (mean_of(lambda codes: -codes.mean(dim=0)), "you subtract the mean: add it"),
+            "mean subtracted": (partial(draws, mean=lambda codes: -codes.mean(dim=0)), "you subtract the mean: add it"),
             "one mean for all": (
-                mean_of(torch.mean),
+                partial(draws, mean=torch.mean),
                 "one mean for all dimensions: each has its own, codes.mean(dim=0)",
             ),
             "median for the mean": (
-                mean_of(lambda codes: codes.median(dim=0).values),
+                partial(draws, mean=lambda codes: codes.median(dim=0).values),
                 "that is the median of the codes: a Gaussian has their mean",
             ),
             "first code for the mean": (
-                mean_of(lambda codes: codes[0]),
+                partial(draws, mean=lambda codes: codes[0]),
                 "a noise of zeros gives the first code: it should give the mean of all",
             ),
             "noise unscaled": (
-                factor_of(lambda C: torch.eye(len(C)).double()),
+                partial(draws, factor=lambda C: torch.eye(len(C)).double()),
                 "your draws have covariance 1: multiply the noise by a factor of it",
             ),
             "only the diagonal": (
-                factor_of(lambda C: C.diagonal().sqrt().diag()),
+                partial(draws, factor=lambda C: C.diagonal().sqrt().diag()),
                 "only the variances are right: the dimensions of your draws do not vary together as the codes do",
             ),
             "variance for deviation": (
-                factor_of(lambda C: C.diagonal().diag()),
+                partial(draws, factor=lambda C: C.diagonal().diag()),
                 "you multiply by variances, without their root, and forget how dimensions vary together",
             ),
             "covariance for its factor": (
-                factor_of(lambda C: C),
+                partial(draws, factor=lambda C: C),
                 "you multiply the noise by the covariance itself: multiply by a factor L with L @ L.T = covariance",
             ),
             "transposed factor": (
-                factor_of(lambda C: torch.linalg.cholesky(C).T),
+                partial(draws, factor=lambda C: torch.linalg.cholesky(C).T),
                 "the factor is transposed: with noise in rows it is noise @ L.T, not noise @ L",
             ),
             "correlation for covariance": (
-                factor_of(lambda C: torch.linalg.cholesky(C / C.diagonal().sqrt() / C.diagonal().sqrt()[:, None])),
+                partial(
+                    draws,
+                    factor=lambda C: torch.linalg.cholesky(C / C.diagonal().sqrt() / C.diagonal().sqrt()[:, None]),
+                ),
                 "you use correlations: they forget how widely each dimension varies",
             ),
             "inverse": (
-                factor_of(lambda C: torch.linalg.cholesky(torch.linalg.inv(C))),
+                partial(draws, factor=lambda C: torch.linalg.cholesky(torch.linalg.inv(C))),
                 "your draws have the inverse of the covariance: leave out the inverse",
             ),
             "root of each element": (
-                factor_of(lambda C: C.clamp_min(0).sqrt()),
+                partial(draws, factor=lambda C: C.clamp_min(0).sqrt()),
                 "you took the root of each element of the covariance: use torch.linalg.cholesky",
             ),
             "mean not subtracted": (
-                spread_of(lambda codes: codes.T @ codes / (len(codes) - 1)),
+                partial(draws, spread=lambda codes: codes.T @ codes / (len(codes) - 1)),
                 "your covariance is taken around 0: subtract the mean from the codes first",
             ),
             "divided by N": (
-                spread_of(lambda codes: torch.atleast_2d(codes.T.cov(correction=0))),
+                partial(draws, spread=lambda codes: torch.atleast_2d(codes.T.cov(correction=0))),
                 "you divide by N: divide by N - 1, as torch.cov does",
             ),
             "not divided": (
-                spread_of(lambda codes: covariance_of(codes) * (len(codes) - 1)),
+                partial(draws, spread=lambda codes: covariance_of(codes) * (len(codes) - 1)),
                 "you summed products of distances and did not divide by N - 1",
             ),
             "one spread for all": (
-                spread_of(lambda codes: codes.var() * torch.eye(codes.shape[1]).double()),
+                partial(draws, spread=lambda codes: codes.var() * torch.eye(codes.shape[1]).double()),
                 "one spread for all dimensions: use the covariance of the codes",
             ),
             "depends on the other rows": (
@@ -382,7 +373,7 @@ draw_codes = exercise(CHAPTER, "draw_codes")(
                 "you standardise the noise: then a draw depends on the noise of the others; take it as it is",
             ),
             "something added to the covariance": (
-                factor_of(lambda C: torch.linalg.cholesky(C + 1e-6 * torch.eye(len(C)).double())),
+                partial(draws, factor=lambda C: torch.linalg.cholesky(C + 1e-6 * torch.eye(len(C)).double())),
                 "something small is added to the covariance: with more codes than dimensions it is not needed, and "
                 "codes of size 1e-4 drown in it",
             ),
@@ -591,13 +582,12 @@ def seeds(generator: torch.Generator) -> Iterator[Case]:
             yield {"a": [unit * x for x in a], "b": [unit * x for x in b], "lower_is_better": lower}
 
 
-def three(got: Any) -> tuple:
+def three(got: Any) -> tuple[Tensor, Tensor, str]:
     if not (isinstance(got, tuple | list) and len(got) == 3):
         raise WrongAnswer("type", f"you return {type(got).__name__}: expected difference, error, verdict")
-    if got[2] is not ... and not (isinstance(got[2], str) and got[2] in VERDICTS):
+    if not (isinstance(got[2], str) and got[2] in VERDICTS):
         raise WrongAnswer("no verdict", f'your verdict is {got[2]!r:.40}, expected "a", "b" or "cannot tell"')
-    what = ("your difference", "your standard error")
-    return *(part if part is ... else number(part, name) for part, name in zip(got, what)), got[2]
+    return number(got[0], "your difference"), number(got[1], "your standard error"), got[2]
 
 
 def error_of(x: Tensor, y: Tensor) -> Tensor:
@@ -613,28 +603,20 @@ def verdict(
     b: list[float],
     lower: bool,
     *,
-    difference: Callable[[Tensor, Tensor], Tensor] | None = None,
-    error: Callable[[Tensor, Tensor], Tensor] | None = None,
-    sure: Callable[[Tensor, Tensor], bool] | None = None,
-    a_wins: Callable[[bool, bool], bool] | None = None,
-) -> tuple:
-    """The right three things; or, for a mistake in one of them, only that one."""
+    difference: Callable[[Tensor, Tensor], Tensor] = lambda x, y: x.mean() - y.mean(),
+    error: Callable[[Tensor, Tensor], Tensor] = error_of,
+    sure: Callable[[Tensor, Tensor], bool] = far_apart,
+    a_wins: Callable[[bool, bool], bool] = lambda less, lower: less == lower,
+) -> tuple[Tensor, Tensor, str]:
+    """The options are what the mistakes change, one each: the other parts of the answer stay right."""
     x, y = torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
-    if difference or error:
-        return difference(x, y) if difference else ..., error(x, y) if error else ..., ...
-    less = bool(x.mean() < y.mean())
-    wins = a_wins(less, lower) if a_wins else less == lower
-    found = ("a" if wins else "b") if (sure or far_apart)(x, y) else "cannot tell"
-    return (..., ..., found) if sure or a_wins else (x.mean() - y.mean(), error_of(x, y), found)
+    better = "a" if a_wins(bool(x.mean() < y.mean()), lower) else "b"
+    return difference(x, y), error(x, y), better if sure(x, y) else "cannot tell"
 
 
 def middles(of: Callable[[Tensor], Tensor]) -> Callable:
     """A mistake in the difference: something else than the means is compared."""
     return partial(verdict, difference=lambda x, y: of(x) - of(y))
-
-
-def errors(of: Callable[[Tensor, Tensor], Tensor]) -> Callable:
-    return partial(verdict, error=of)
 
 
 def limit(times: float) -> Callable:
@@ -643,10 +625,6 @@ def limit(times: float) -> Callable:
 
 def seed_by_seed(x: Tensor, y: Tensor) -> bool:
     return bool(x.max() < y.min() or y.max() < x.min())
-
-
-def whoever(wins: Callable[[bool, bool], bool]) -> Callable:
-    return partial(verdict, a_wins=wins)
 
 
 NAMES_A_WINNER = "for a = {a}, b = {b} you name a winner: "
@@ -682,55 +660,57 @@ seed_verdict = exercise(
                 "you compare sums: with other numbers of seeds they say nothing; take the means",
             ),
             "population deviation": (
-                errors(lambda x, y: (x.var(correction=0) / len(x) + y.var(correction=0) / len(y)).sqrt()),
+                partial(
+                    verdict, error=lambda x, y: (x.var(correction=0) / len(x) + y.var(correction=0) / len(y)).sqrt()
+                ),
                 "your variances divide by n: the mean was estimated from the same seeds, so divide by n - 1",
             ),
             "not divided by n": (
-                errors(lambda x, y: (x.var() + y.var()).sqrt()),
+                partial(verdict, error=lambda x, y: (x.var() + y.var()).sqrt()),
                 "that is the spread of single seeds: the variance of a mean is the variance divided by n",
             ),
             "root forgotten": (
-                errors(lambda x, y: error_of(x, y).square()),
+                partial(verdict, error=lambda x, y: error_of(x, y).square()),
                 "that is the squared error: take the root",
             ),
             "errors added": (
-                errors(lambda x, y: x.std() / len(x) ** 0.5 + y.std() / len(y) ** 0.5),
+                partial(verdict, error=lambda x, y: x.std() / len(x) ** 0.5 + y.std() / len(y) ** 0.5),
                 "you added two standard errors: add the variances, then take one root",
             ),
             "divided by n, not its root": (
-                errors(lambda x, y: ((x.std() / len(x)).square() + (y.std() / len(y)).square()).sqrt()),
+                partial(verdict, error=lambda x, y: ((x.std() / len(x)).square() + (y.std() / len(y)).square()).sqrt()),
                 "you divided the deviations by n: the error of a mean falls with the root of n",
             ),
             "deviations for variances": (
-                errors(lambda x, y: (x.std() / len(x) + y.std() / len(y)).sqrt()),
+                partial(verdict, error=lambda x, y: (x.std() / len(x) + y.std() / len(y)).sqrt()),
                 "you used deviations under the root: there the variances belong",
             ),
             "variances subtracted": (
-                errors(lambda x, y: (x.var() / len(x) - y.var() / len(y)).abs().sqrt()),
+                partial(verdict, error=lambda x, y: (x.var() / len(x) - y.var() / len(y)).abs().sqrt()),
                 "you subtracted the variances: the uncertainties of both add up",
             ),
             "one of the two": (
-                errors(lambda x, y: (x.var() / len(x)).sqrt()),
+                partial(verdict, error=lambda x, y: (x.var() / len(x)).sqrt()),
                 "that is the error of a alone: b is uncertain too",
             ),
             "one of the two, b": (
-                errors(lambda x, y: (y.var() / len(y)).sqrt()),
+                partial(verdict, error=lambda x, y: (y.var() / len(y)).sqrt()),
                 "that is the error of b alone: a is uncertain too",
             ),
             "pooled seeds": (
-                errors(lambda x, y: torch.cat([x, y]).std() / (len(x) + len(y)) ** 0.5),
+                partial(verdict, error=lambda x, y: torch.cat([x, y]).std() / (len(x) + len(y)) ** 0.5),
                 "you put all seeds into one heap: its spread contains the difference itself",
             ),
             "one n for both": (
-                errors(lambda x, y: ((x.var() + y.var()) / len(x)).sqrt()),
+                partial(verdict, error=lambda x, y: ((x.var() + y.var()) / len(x)).sqrt()),
                 "you divided both variances by the number of a's seeds: b has its own",
             ),
             "always three seeds": (
-                errors(lambda x, y: ((x.var() + y.var()) / 3).sqrt()),
+                partial(verdict, error=lambda x, y: ((x.var() + y.var()) / 3).sqrt()),
                 "you divided both variances by 3: divide each by its own number of seeds, len(a) and len(b)",
             ),
             "doubled": (
-                errors(lambda x, y: 2 * error_of(x, y)),
+                partial(verdict, error=lambda x, y: 2 * error_of(x, y)),
                 "return the standard error itself; the factor 2 is for the verdict",
             ),
             "always a winner": (limit(0), NAMES_A_WINNER + "the difference is within two standard errors"),
@@ -768,15 +748,15 @@ seed_verdict = exercise(
                 NAMES_NONE + "a difference below minus two standard errors tells as much; take its absolute value",
             ),
             "direction ignored": (
-                whoever(lambda less, lower: less),
+                partial(verdict, a_wins=lambda less, lower: less),
                 "for lower_is_better={lower_is_better} you name the lower mean: look at the third argument",
             ),
             "higher always": (
-                whoever(lambda less, lower: not less),
+                partial(verdict, a_wins=lambda less, lower: not less),
                 "for lower_is_better={lower_is_better} you name the higher mean: look at the third argument",
             ),
             "loser named": (
-                whoever(lambda less, lower: less != lower),
+                partial(verdict, a_wins=lambda less, lower: less != lower),
                 "for a = {a}, b = {b}, lower_is_better={lower_is_better} you name the loser",
             ),
         },

@@ -187,14 +187,6 @@ def turned(images: Tensor) -> Tensor:
     return images.transpose(2, 3).reshape(images.shape)
 
 
-def of_two(whole: Callable[[Tensor, Tensor], Tensor]) -> Callable:
-    return partial(loss, whole=whole)
-
-
-def of_pixels(pixels: Callable[[Tensor, Tensor], Tensor]) -> Callable:
-    return partial(loss, pixels=pixels)
-
-
 negative_elbo = exercise(CHAPTER, "negative_elbo", BY_HAND)(
     Formula(
         loss,
@@ -202,72 +194,75 @@ negative_elbo = exercise(CHAPTER, "negative_elbo", BY_HAND)(
         leaves=("logits", "mean", "log_variance"),
         wrong={
             "pixels averaged": (
-                of_two(lambda ce, kl: ce.mean() + kl.sum(dim=1).mean()),
+                partial(loss, whole=lambda ce, kl: ce.mean() + kl.sum(dim=1).mean()),
                 "you average over the pixels: sum, or the KL weighs as many times too much as an image has pixels",
             ),
             "both averaged": (
-                of_two(lambda ce, kl: ce.mean() + kl.mean()),
+                partial(loss, whole=lambda ce, kl: ce.mean() + kl.mean()),
                 "you average over pixels and over latents: both are sums",
             ),
             "KL averaged": (
-                of_two(lambda ce, kl: ce.sum(dim=1).mean() + kl.mean()),
+                partial(loss, whole=lambda ce, kl: ce.sum(dim=1).mean() + kl.mean()),
                 "you average the KL over the latents: sum over them",
             ),
             "sum over the batch": (
-                of_two(lambda ce, kl: ce.sum() + kl.sum()),
+                partial(loss, whole=lambda ce, kl: ce.sum() + kl.sum()),
                 "you sum over the images: average over them",
             ),
             "KL summed over the batch": (
-                of_two(lambda ce, kl: ce.sum(dim=1).mean() + kl.sum()),
+                partial(loss, whole=lambda ce, kl: ce.sum(dim=1).mean() + kl.sum()),
                 "the KL is summed over the images, the cross-entropy averaged: average both",
             ),
             "pixels summed over the batch": (
-                of_two(lambda ce, kl: ce.sum() + kl.sum(dim=1).mean()),
+                partial(loss, whole=lambda ce, kl: ce.sum() + kl.sum(dim=1).mean()),
                 "the cross-entropy is summed over the images, the KL averaged: average both",
             ),
             "batch summed, KL averaged": (
-                of_two(lambda ce, kl: ce.sum() + kl.mean()),
+                partial(loss, whole=lambda ce, kl: ce.sum() + kl.mean()),
                 "the cross-entropy is summed over the images, the KL averaged over images and latents",
             ),
             "per image": (
-                of_two(lambda ce, kl: ce.sum(dim=1) + kl.sum(dim=1)),
+                partial(loss, whole=lambda ce, kl: ce.sum(dim=1) + kl.sum(dim=1)),
                 "one number per image came back: take their mean",
             ),
             "sigmoid before the loss": (
-                of_pixels(lambda logits, targets: cross_entropy(logits.sigmoid(), targets)),
+                partial(loss, pixels=lambda logits, targets: cross_entropy(logits.sigmoid(), targets)),
                 "you apply a sigmoid before a loss that takes logits: it is applied twice",
             ),
             "KL with the wrong sign": (
-                of_two(lambda ce, kl: (ce.sum(dim=1) - kl.sum(dim=1)).mean()),
+                partial(loss, whole=lambda ce, kl: (ce.sum(dim=1) - kl.sum(dim=1)).mean()),
                 "you subtract the KL: the loss is reconstruction + KL",
             ),
             "ELBO": (
-                of_two(lambda ce, kl: -(ce.sum(dim=1) + kl.sum(dim=1)).mean()),
+                partial(loss, whole=lambda ce, kl: -(ce.sum(dim=1) + kl.sum(dim=1)).mean()),
                 "you return the ELBO: the loss is its negative",
             ),
             "cross-entropy with the wrong sign": (
-                of_two(lambda ce, kl: (kl.sum(dim=1) - ce.sum(dim=1)).mean()),
+                partial(loss, whole=lambda ce, kl: (kl.sum(dim=1) - ce.sum(dim=1)).mean()),
                 "the cross-entropy is subtracted: it is already -log p(x | z), so add it",
             ),
             "height and width swapped": (
-                of_pixels(lambda logits, targets: cross_entropy(logits, turned(targets))),
+                partial(loss, pixels=lambda logits, targets: cross_entropy(logits, turned(targets))),
                 "height and width of the targets are swapped before they meet the logits",
             ),
             "KL missing": (
-                of_two(lambda ce, kl: ce.sum(dim=1).mean()),
+                partial(loss, whole=lambda ce, kl: ce.sum(dim=1).mean()),
                 "the KL is missing: this is an autoencoder's loss",
             ),
-            "cross-entropy missing": (of_two(lambda ce, kl: kl.sum(dim=1).mean()), "the cross-entropy is missing"),
+            "cross-entropy missing": (
+                partial(loss, whole=lambda ce, kl: kl.sum(dim=1).mean()),
+                "the cross-entropy is missing",
+            ),
             "squared error": (
-                of_pixels(lambda logits, targets: (logits.sigmoid() - targets).square().flatten(1)),
+                partial(loss, pixels=lambda logits, targets: (logits.sigmoid() - targets).square().flatten(1)),
                 "you use the squared error: -log p(x | z) of pixels that are 0 or 1 is the cross-entropy",
             ),
             "targets reversed": (
-                of_pixels(lambda logits, targets: cross_entropy(-logits, targets)),
+                partial(loss, pixels=lambda logits, targets: cross_entropy(-logits, targets)),
                 "ink and paper are swapped: sigmoid(logit) is the probability of a 1",
             ),
             "bits": (
-                of_two(lambda ce, kl: (ce.sum(dim=1) + kl.sum(dim=1)).mean() / math.log(2)),
+                partial(loss, whole=lambda ce, kl: (ce.sum(dim=1) + kl.sum(dim=1)).mean() / math.log(2)),
                 "your result is in bits: use the natural logarithm",
             ),
             "KL detached": (
