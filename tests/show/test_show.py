@@ -93,15 +93,20 @@ def test_rows_and_columns_of_images_carry_their_names():
     labels.draw_without_rendering()
     boxes = [axis.yaxis.label.get_window_extent() for axis in labels.axes if axis.yaxis.label.get_text()]
     assert all(box.x0 >= 0 and box.x1 <= labels.axes[1].get_window_extent().x0 for box in boxes), "a name is cut off"
+    plain = figures.image_grid(torch.zeros(4, 1, 3, 3), 2)
+    plain.draw_without_rendering()
+    widths = [fig.axes[0].get_window_extent().width for fig in (labels, plain)]
+    assert widths[0] == pytest.approx(widths[1], rel=0.1), "the names take their room from the images"
     plt.close(labels)
+    plt.close(plain)
 
 
 def test_a_matrix_shows_every_number_and_zero_is_white_where_some_are_negative():
     fig, (left, right) = plt.subplots(1, 2)
-    show.numbers(left, [[1, 2.5], [0, 3]], "four", boxes=[(0, 0, 1, 2)], high=9)
-    show.numbers(right, torch.tensor([[-4.0, 0.0]]))
-    assert [text.get_text() for text in left.texts] == ["1", "2.5", "0", "3"]
-    assert [text.get_text() for text in right.texts] == ["-4", "0"]
+    show.numbers(left, [[1, 2.5], [2, 3]], "four", boxes=[(0, 0, 1, 2)], high=9)
+    show.numbers(right, torch.tensor([[-1.0, 0.0, 4.0]]))
+    assert [text.get_text() for text in left.texts] == ["1", "2.5", "2", "3"]
+    assert [text.get_text() for text in right.texts] == ["-1", "0", "4"]
     assert (left.images[0].get_clim(), right.images[0].get_clim()) == ((0, 9), (-4, 4))
     assert len(left.patches) == 1
     white = right.images[0].cmap(right.images[0].norm(0.0))

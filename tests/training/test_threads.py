@@ -30,6 +30,13 @@ def test_a_busy_neighbour_is_seen():
         neighbour.wait()
 
 
+def test_only_the_cores_that_this_process_may_use_count(monkeypatch):
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda process: {0, 2}, raising=False)
+    monkeypatch.setattr(threads.psutil, "cpu_percent", lambda interval, percpu: [50.0, 100.0, 25.0, 100.0])
+    assert threads.own_cores() == [0, 2]
+    assert threads.busy_cores() == pytest.approx(0.75)
+
+
 @pytest.fixture
 def two_threads(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
