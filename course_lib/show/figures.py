@@ -163,7 +163,7 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str], caption: str 
 
 
 def grey(axis: Axes, image: Tensor, title: str, **options: Any) -> None:
-    """A grey image [H, W] with values in [0, 1] on an axis; framed, so that a white one ends somewhere."""
+    """A grey image [..., H, W] with values in [0, 1] on an axis; framed, so that a white one ends somewhere."""
     axis.imshow(image.detach().squeeze().numpy(), vmin=0, vmax=1, **options)
     axis.set(xticks=[], yticks=[])
     axis.set_title(title, fontsize=9)
@@ -193,6 +193,7 @@ def numbers(
         corner = (j - 0.44, i - 0.44)
         axis.add_patch(Rectangle(corner, width - 0.12, height - 0.12, fill=False, ec=f"C{number}", lw=4))
     axis.set(xticks=[], yticks=[])
+    axis.spines[:].set(visible=True, color="gray", lw=0.5)
     axis.set_title(title, fontsize=11)
     for lines, count in ((axis.axvline, matrix.shape[1]), (axis.axhline, matrix.shape[0])):
         for edge in range(1, count):

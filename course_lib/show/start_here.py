@@ -31,7 +31,7 @@ def how_they_relate(images: Tensor) -> Figure:
 
     picture(axis, images[:1], 0.5, CNN)
     box(axis, "CNN\n(classifier)", 3.4, CNN, SEES)
-    axis.text(6.2, CNN, 'ten marks,\nthe highest says "7"', ha="center", va="center", fontsize=9)
+    axis.text(6.2, CNN, 'ten scores,\nthe highest for "7"', ha="center", va="center", fontsize=9)
     arrows(axis, CNN, (1, 2.6), (4.2, 5.1))
 
     picture(axis, noise, 0.5, GAN)
@@ -39,7 +39,7 @@ def how_they_relate(images: Tensor) -> Figure:
     picture(axis, images[1:2], 4.9, GAN)
     picture(axis, images[:1], 4.9, GAN - 0.95)
     box(axis, "discriminator\n(a CNN)", 7.0, GAN, SEES)
-    axis.text(9.3, GAN, "real or\ndrawn?", ha="center", va="center", fontsize=9)
+    axis.text(9.3, GAN, "real or\nfake?", ha="center", va="center", fontsize=9)
     arrows(axis, GAN, (1, 1.8), (3.4, 4.4), (5.4, 6.2), (7.8, 8.7))
     axis.annotate("", (6.3, GAN - 0.4), (5.4, GAN - 0.85), arrowprops=ARROW)
     for words, x, y in (("noise", 0.5, GAN - 0.55), ("a real one", 3.9, GAN - 0.95)):
