@@ -13,7 +13,9 @@ import pytest
 
 from course_lib import checks, cli
 from course_lib.checks import core
-from course_lib.checks.core import NotSolvedYet, WrongAnswer, compare, exercise
+from course_lib.checks.compare import compare
+from course_lib.checks.core import exercise
+from course_lib.checks.verdict import NotSolvedYet, WrongAnswer
 from course_lib.errors import CourseError
 from course_lib.learner import progress, workspace
 
