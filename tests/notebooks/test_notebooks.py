@@ -57,7 +57,7 @@ def test_hygiene(path):
     notebook = read(path)
     nbformat.validate(notebook)
     text = path.read_text()
-    assert len(text) < 1.5 * MEGABYTE
+    assert len(text) < 2 * MEGABYTE
     to_saved_form(notebook)
     assert text == text_of(notebook), "not in the form that JupyterLab saves: make notebooks"
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
