@@ -101,7 +101,8 @@ def parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=run_doctor)
 
     work = commands.add_parser(
-        "work", help="copy the exercises to work/, where you edit them; nothing of yours is overwritten"
+        "work",
+        help="copy the exercises to work/ and the short paths to work/short/; nothing of yours is overwritten",
     )
     work.set_defaults(run=run_work)
 

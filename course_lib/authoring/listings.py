@@ -14,6 +14,7 @@ from nbformat import NotebookNode, v4
 from course_lib.authoring.exercises import text_of
 from course_lib.authoring.readme_table import with_table
 from course_lib.chapters import CHAPTERS, Chapter
+from course_lib.glossary import TERMS
 from course_lib.places import ROOT
 
 WORDS_A_MINUTE = 130
@@ -50,6 +51,15 @@ def map_of_chapters() -> str:
     lines = ["| chapter | what you build | minutes to read |", "|---|---|---|"]
     lines += [f"| **[{c.heading}]({c.name}.ipynb)** | {c.built} | {c.minutes} |" for c in CHAPTERS[1:]]
     return "\n".join(lines)
+
+
+def glossary() -> str:
+    """The page of terms, in alphabetical order, each with a link to the chapter that defines it."""
+    lines = ["# Glossary", "", "| term | what it is | defined in |", "|---|---|---|"]
+    for term in sorted(TERMS, key=lambda term: term.name.lower()):
+        chapter = CHAPTERS[term.chapter]
+        lines.append(f"| {term.name} | {term.meaning} | [{chapter.heading}]({chapter.name}.ipynb) |")
+    return "\n".join(lines) + "\n"
 
 
 def navigation(chapter: Chapter) -> str:
@@ -107,13 +117,13 @@ def exercise_in_form(notebook: NotebookNode, chapter: Chapter) -> NotebookNode:
 def write_listings(root: Path = ROOT) -> list[str]:
     """Bring README, chapters and solutions into form; returns the names of those that changed."""
     readme = root / "README.md"
-    texts = {readme: with_table(with_listings(readme.read_text()))}
+    texts = {readme: with_table(with_listings(readme.read_text())), root / "notebooks" / "glossary.md": glossary()}
     for chapter in CHAPTERS:
         for folder, form in (("notebooks", in_form), ("solutions", exercise_in_form)):
             path = root / folder / f"{chapter.name}.ipynb"
             if path.exists():
                 texts[path] = text_of(form(nbformat.read(path, as_version=4), chapter))
-    changed = [path for path, text in texts.items() if path.read_text() != text]
+    changed = [path for path, text in texts.items() if not path.exists() or path.read_text() != text]
     for path in changed:
         path.write_text(texts[path])
     return [str(path.relative_to(root)) for path in changed]

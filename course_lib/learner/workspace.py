@@ -101,11 +101,15 @@ def write_origins(path: Path, origins: dict[str, str]) -> None:
 
 
 def report() -> None:
-    """Update and say what happened, one line per file that is new."""
-    for name, what in update().items():
+    """Bring exercises and short paths into `work`, and say what happened, one line per file that is new."""
+    from course_lib.learner import short_path
+
+    done = update() | {f"short/{name}": what for name, what in short_path.update().items()}
+    for name, what in done.items():
         if what == "new":
-            print(f"work/{name}: your copy of the exercise")
+            print(f"work/{name}: {'the short path' if name.startswith('short/') else 'your copy of the exercise'}")
         elif what == "updated":
             print(f"work/{name}: brought up to date (you had not started it)")
         elif what.startswith("beside"):
-            print(f"work/{name}: yours, untouched; the new version is work/{what.removeprefix('beside: ')}")
+            beside = Path(name).with_name(what.removeprefix("beside: "))
+            print(f"work/{name}: yours, untouched; the new version is work/{beside}")

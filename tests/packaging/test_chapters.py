@@ -58,6 +58,7 @@ def test_listings_are_as_the_table_gives_them(tmp_path):
     """README's chapters and checkpoints, chapter 0's map, titles, minutes and links: python -m course_lib.authoring."""
     text = (ROOT / "README.md").read_text()
     assert text == listings.with_listings(text)
+    assert (ROOT / "notebooks" / "glossary.md").read_text() == listings.glossary()
     for chapter in CHAPTERS:
         for folder, form in (("notebooks", listings.in_form), ("solutions", listings.exercise_in_form)):
             path = ROOT / folder / f"{chapter.name}.ipynb"
