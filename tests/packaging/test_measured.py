@@ -26,7 +26,6 @@ MADE_BEFORE = {  # records named the code under them; each leaves this list when
     "detection_mnist",
     "detection_strokes",
     "drawing",
-    "gan_or_vae_mnist",
     "gan_or_vae_strokes",
     "gan_speed_cpu",
     "minibatch_deviation_strokes",
