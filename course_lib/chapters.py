@@ -79,7 +79,7 @@ CHAPTERS = (
         article="A 1.1",
         modules=("data.drawing_images",),
         widgets={"stroke_editor": "slant"},
-        minutes=140,
+        minutes=70,
     ),
     Chapter(
         number=2,

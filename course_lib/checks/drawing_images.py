@@ -1,4 +1,4 @@
-"""Checks of chapter 1: a curve, its weights, a surface, and the ink along a polyline."""
+"""Checks of chapter 1: a curve, its weights, a surface, the ink along a polyline, and a slant read from pixels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from course_lib.checks.compare import expect_tensor, near
 from course_lib.checks.core import exercise
 from course_lib.checks.formula import Case, Formula, normal
 from course_lib.checks.guard import Forbidden
+from course_lib.checks.verdict import WrongAnswer
 from course_lib.data import drawing_images as library
+from course_lib.data import strokes
+from course_lib.data.imageset import ImageSet
 
 CHAPTER = "01_drawing_images"
 LIBRARIES = Forbidden(
@@ -494,3 +498,95 @@ ink = exercise(CHAPTER, "ink", LIBRARIES)(
         },
     )
 )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Exercise 5: slant_of. Any method will do; what counts is how near it comes to what the program knows
+# ---------------------------------------------------------------------------------------------------------------------
+
+SHEETS = ((101, 28), (102, 28), (101, 28), (103, 56))  # seeds and sizes of sheets of ones
+STRAIGHT = {"allograph": 0, "rotation": 0.0, "taper": 0.0, "balance": 0.0}
+TARGET = 0.1  # mean distance from the truth
+
+
+def ones(seed: int, size: int, count: int = 200) -> ImageSet:
+    """Plain ones that differ in slant, width, thickness and unsteadiness."""
+    return strokes.draw([1] * count, size=size, seed=seed, **STRAIGHT)
+
+
+def moments(images: Tensor, *, centred: bool = True, paper: float = 1, along: str = "y") -> Tensor:
+    """Minus the slope of the best line x = slope y through the ink; the options are what the mistakes change."""
+    weight = (images[:, 0] + paper) / 2
+    place = torch.arange(images.shape[-1], dtype=images.dtype)
+    mass = weight.sum((1, 2))[:, None]
+    x = place - centred * (weight.sum(1) * place).sum(1, keepdim=True) / mass  # [N, W]
+    y = place - centred * (weight.sum(2) * place).sum(1, keepdim=True) / mass  # [N, H]
+    together = (weight * y[:, :, None] * x[:, None, :]).sum((1, 2))
+    spread = (weight.sum(2) * y.square()).sum(1) if along == "y" else (weight.sum(1) * x.square()).sum(1)
+    return -together / spread
+
+
+MISREAD = {
+    "not centred": (
+        partial(moments, centred=False),
+        "x and y are measured from the corner of the image: measure them from the centre of the ink",
+    ),
+    "paper has weight": (
+        partial(moments, paper=0),
+        "black paper is -1 and pulls, too: turn the image into ink from 0 to 1, (images + 1) / 2",
+    ),
+    "x and y exchanged": (
+        partial(moments, along="x"),
+        "you divide by the spread of x: slant says how far x moves when y moves by 1, so divide by the spread of y",
+    ),
+}
+
+
+def off(got: Tensor, truth: Tensor) -> float:
+    """Mean distance from the truth."""
+    return (got - truth).abs().mean().item()
+
+
+def call_it_misread(got: Tensor, sheet: ImageSet) -> None:
+    """Name what made these numbers miss the target."""
+    truth = sheet.factors["slant"].double()
+    for name, (program, words) in MISREAD.items():
+        if near(got, program(sheet.images.double()), 1e-3):
+            raise WrongAnswer(name, words)
+    if off(-got, truth) < TARGET:
+        raise WrongAnswer("leans the other way", "the sign is wrong: positive leans right, and y points down in images")
+    if off(got.deg2rad().tan(), truth) < TARGET:
+        raise WrongAnswer("degrees", "these are angles in degrees: the slant is their tangent")
+    if len(got) > 1 and got.std() < 1e-3:
+        words = f"you answer {got.mean():.2f} for every image; that is off by {off(got, truth):.3f} in the mean"
+        raise WrongAnswer("one answer for all", f"{words}, and the target is {TARGET}: look at the pixels")
+    times = (torch.cov(torch.stack([got, truth]))[0, 1] / truth.var()).item()
+    if torch.corrcoef(torch.stack([got, truth]))[0, 1].abs() > 0.9 and not 0.8 < times < 1.25:
+        words = f"your numbers follow the slant, but they are {times:.3g} times as large"
+        raise WrongAnswer("scale", f"{words}: x and y must be measured in the same unit, and the ratio has none")
+    raise WrongAnswer("target missed", f"off by {off(got, truth):.3f} in the mean, the target is {TARGET}")
+
+
+@exercise(CHAPTER)
+def slant_of(answer: Callable) -> None:
+    first = None
+    for turn, (seed, size) in enumerate(SHEETS):
+        sheet = ones(seed, size)
+        truth = sheet.factors["slant"].double()
+        got = answer(sheet.images)
+        expect_tensor(got, truth, "your result")
+        got = got.detach().double()
+        if off(got, truth) < TARGET:
+            first = got if first is None else first
+            continue
+        if turn and size == SHEETS[0][1]:
+            words = "right at first, but wrong when called again with other images"
+            raise WrongAnswer("remembers", f"{words}: does it keep something from the call before?")
+        if turn:
+            words = f"right at 28 pixels; at {size} it is off by {off(got, truth):.3f} in the mean"
+            raise WrongAnswer("one size only", f"{words}: take the size from images.shape")
+        call_it_misread(got, sheet)
+    seed, size = SHEETS[0]
+    alone = answer(ones(seed, size).images[:1])
+    if not (isinstance(alone, Tensor) and near(alone, first[:1], 1e-3)):
+        raise WrongAnswer("neighbours", "an image alone gets another slant than among others: treat each by itself")

@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import scipy.stats
 import torch
@@ -10,12 +11,14 @@ from bank import Bank, BankTests, changed
 from torch.nn import functional as F
 
 from course_lib.data import drawing_images as library
+from course_lib.data import strokes
 
 HEADS = {
     "de_casteljau": "def de_casteljau(points, t):",
     "bernstein": "def bernstein(degree, t):",
     "bezier_surface": "def bezier_surface(patch, u, v):",
     "ink": "def ink(corners, size, radius):",
+    "slant_of": "def slant_of(images):",
 }
 
 ROUNDS = """
@@ -57,6 +60,14 @@ for (ax, ay), (bx, by) in pairwise(corners):
 d = torch.stack(gaps).amin(0)
 ink = (radius - d) * size + 0.5
 return ink.clamp(0, 1)
+"""
+SLANT = """
+ink = (images[:, 0] + 1) / 2
+ink = ink / ink.sum((1, 2), keepdim=True)
+place = torch.arange(images.shape[-1]) + 0.5
+x = place - (ink.sum(1) * place).sum(1, keepdim=True)
+y = place - (ink.sum(2) * place).sum(1, keepdim=True)
+return -torch.einsum("nhw,nh,nw->n", ink, y, x) / (ink.sum(2) * y**2).sum(1)
 """
 
 
@@ -114,6 +125,38 @@ def pixel_by_pixel(corners, size, radius):
     return picture
 
 
+def line_through_rows(images):
+    """The middle of the ink in each row, and the best line through these, by numpy."""
+    slants = []
+    for image in images[:, 0].numpy():
+        ink = (image + 1) / 2
+        rows = np.flatnonzero(ink.sum(1) > 0.5)
+        middles = [np.average(np.arange(ink.shape[1]), weights=ink[row]) for row in rows]
+        slants.append(-np.polyfit(rows, middles, 1, w=np.sqrt(ink[rows].sum(1)))[0])
+    return torch.tensor(np.array(slants))
+
+
+def head_to_foot(images):
+    """From the middle of the upper third to that of the lower third."""
+    ink, ends = (images[:, 0] + 1) / 2, []
+    size = images.shape[-1]
+    place = torch.arange(size)
+    for part in (slice(0, size // 2), slice(size // 2, size)):
+        mass = ink[:, part].sum((1, 2))
+        ends.append([(ink[:, part].sum(1) * place).sum(1) / mass, (ink[:, part].sum(2) * place[part]).sum(1) / mass])
+    return (ends[0][0] - ends[1][0]) / (ends[1][1] - ends[0][1])
+
+
+def by_drawing(images):
+    """Draw ones of many slants, and take the one that looks most like each image."""
+    tries = torch.linspace(-0.8, 1, 46)
+    factors = {"allograph": 0, "rotation": 0.0, "taper": 0.0, "balance": 0.0, "thickness": 2.8}
+    drawn = [strokes.draw([1] * 8, size=images.shape[-1], slant=s, **factors).images.mean(0) for s in tries.tolist()]
+    likeness = (images + 1).flatten(1) @ (torch.stack(drawn) + 1).flatten(1).T
+    weight = (torch.stack(drawn) + 1).flatten(1).norm(dim=1)
+    return tries[(likeness / weight).argmax(1)]
+
+
 RIGHT = {
     "de_casteljau": [ROUNDS, recursive, on_a_copy, by_weights],
     "bernstein": [TABLE, by_recurrence],
@@ -124,6 +167,7 @@ RIGHT = {
         changed(INK, "torch.stack(gaps).amin(0)", "torch.stack(gaps)", "ink.clamp(0, 1)", "ink.clamp(0, 1).amax(0)"),
         pixel_by_pixel,
     ],
+    "slant_of": [SLANT, line_through_rows, head_to_foot, by_drawing],
 }
 
 
@@ -161,6 +205,10 @@ def always_cubic(patch, u, v):
     return torch.einsum("um,vn,mnd->uvd", library.bernstein(3, u), library.bernstein(3, v), patch)
 
 
+def first_slants(images, slants={}):  # noqa: B006 (that is the mistake)
+    return slants.setdefault(images.shape, head_to_foot(images))
+
+
 WRONG = [
     ("de_casteljau", "cubic only", four_points_by_name),
     ("de_casteljau", "plane only", x_and_y_by_name),
@@ -181,6 +229,28 @@ WRONG = [
     ("ink", "changes its input", "corners *= size\ncorners = corners / size\n" + INK),
     ("ink", "dtype", changed(INK, "return ink", "return ink.float()")),
     ("ink", "borrowed", "return library.render(corners[None], torch.ones(1, len(corners) - 1), radius, size)[0]"),
+    ("slant_of", "leans the other way", changed(SLANT, "return -", "return ")),
+    ("slant_of", "degrees", changed(SLANT, "return ", "slope = ") + "return slope.atan().rad2deg()"),
+    (
+        "slant_of",
+        "not centred",
+        changed(SLANT, "x = place - (", "x = place - 0.5 - 0 * (", "y = place - (", "y = place - 0.5 - 0 * ("),
+    ),
+    ("slant_of", "paper has weight", changed(SLANT, "(images[:, 0] + 1) / 2", "images[:, 0]")),
+    ("slant_of", "x and y exchanged", changed(SLANT, "(ink.sum(2) * y**2)", "(ink.sum(1) * x**2)")),
+    ("slant_of", "one answer for all", "return torch.full((len(images),), 0.15)"),
+    ("slant_of", "scale", changed(SLANT, "return ", "slope = ") + "return slope * 28"),
+    ("slant_of", "target missed", "return torch.linspace(-0.3, 0.6, len(images))"),
+    (
+        "slant_of",
+        "one size only",
+        changed(SLANT, "return ", "slope = ") + "return slope + (images.shape[-1] - 28) / 100",
+    ),
+    ("slant_of", "neighbours", changed(SLANT, "return ", "slope = ") + "return slope + 0.1 / len(images)"),
+    ("slant_of", "remembers", first_slants),
+    ("slant_of", "changes its input", "images += 1\nimages -= 1\nimages *= 1.01\n" + SLANT),
+    ("slant_of", "shape", changed(SLANT, "return ", "slope = ") + "return slope[:, None]"),
+    ("slant_of", "nan", changed(SLANT, "return ", "slope = ") + "return slope / 0 - slope / 0"),
 ]
 
 
