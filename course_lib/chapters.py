@@ -90,7 +90,7 @@ CHAPTERS = (
         article="A 3.1.1",
         modules=("cnn.convolution", "cnn.filters"),
         widgets={"convolution_explorer": "position"},
-        minutes=125,
+        minutes=70,
     ),
     Chapter(
         number=3,

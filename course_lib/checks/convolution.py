@@ -1,10 +1,11 @@
-"""Checks of chapter 2: the size of a convolution's output, the convolution itself, and its backward pass."""
+"""Checks of chapter 2: the size of a convolution's output, the convolution, a hidden mistake, the backward pass."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from operator import floordiv, truediv
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.checks.core import exercise
-from course_lib.checks.formula import Case, Formula, normal
+from course_lib.checks.formula import Case, Formula, Sight, normal
 from course_lib.checks.guard import Forbidden
 from course_lib.checks.verdict import WrongAnswer
 from course_lib.cnn import convolution
@@ -314,7 +315,126 @@ conv2d = exercise(
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Exercise 3: conv2d_backward
+# Exercise 3: find_the_mistake
+# ---------------------------------------------------------------------------------------------------------------------
+
+Convolution = Callable[[Tensor, Tensor], Tensor]  # (x [N, C, H, W], weight [O, C, kh, kw]), stride 1, no padding
+
+SUSPECTS: dict[str, Convolution] = {  # verdict -> a convolution that deserves it
+    "right": lambda x, w: F.conv2d(x, w),
+    "flipped": lambda x, w: F.conv2d(x, w.flip(-2, -1)),
+    "swapped": lambda x, w: F.conv2d(x, w.mT),
+    "one channel": lambda x, w: F.conv2d(x[:, :1], w[:, :1]),
+    "averaged": lambda x, w: F.conv2d(x, w) / w[0].numel(),
+}
+
+
+def line_up(generator: torch.Generator) -> Iterator[Case]:
+    """Every suspect twice, in an order that is drawn: nobody is to guess by counting."""
+    order = torch.randperm(2 * len(SUSPECTS), generator=generator).tolist()
+    for place in order:
+        yield {"conv": list(SUSPECTS.values())[place % len(SUSPECTS)]}
+
+
+def probe(channels: int, kernel: Tensor) -> tuple[Tensor, Tensor]:
+    """An image that varies, and a weight whose slices are multiples of one kernel [kh, kw]."""
+    scale = torch.arange(1, channels + 1, dtype=torch.float64).view(channels, 1, 1)
+    x = torch.arange(channels * 30, dtype=torch.float64).view(1, channels, 5, 6).square() % 17
+    return x, (scale * kernel)[None]
+
+
+UNEVEN = torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 10]], dtype=torch.float64)
+
+
+def verdict_of(
+    conv: Convolution, *, channels: int = 2, kernel: Tensor = UNEVEN, names: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """Compare with each suspect on one probe. The mistakes take a probe on which suspects look alike."""
+    x, weight = probe(channels, kernel)
+    got = conv(x, weight)
+    for name, suspect in SUSPECTS.items():
+        wanted = suspect(x, weight)
+        if got.shape == wanted.shape and torch.allclose(got, wanted):
+            return names.get(name, name)
+    return "right"
+
+
+def probed(**change: Any) -> Callable:
+    return partial(verdict_of, **change)
+
+
+def no_verdict(case: Case, got: Sight, right: Sight) -> bool:
+    return not (isinstance(got.value, str) and got.value in SUSPECTS) and not got.error
+
+
+def false_alarm(case: Case, got: Sight, right: Sight) -> bool:
+    return right.value == "right" and not got.error
+
+
+ROUND = torch.tensor([[1.0, 2, 3], [4, 5, 4], [3, 2, 1]], dtype=torch.float64)  # alike after half a turn
+MIRRORED = torch.tensor([[1.0, 2, 3], [2, 5, 6], [3, 6, 9]], dtype=torch.float64)  # alike with rows and columns swapped
+EVEN = torch.tensor([[1.0, 2, 1], [2, 5, 2], [1, 2, 1]], dtype=torch.float64)  # alike after both
+NINE = "take nine different numbers"
+find_the_mistake = exercise(CHAPTER, "find_the_mistake")(
+    Formula(
+        verdict_of,
+        line_up,
+        what="your verdict",
+        wrong={
+            "half a turn unseen": (
+                probed(kernel=ROUND),
+                f"you call a flipped convolution right: does half a turn leave your kernel as it is? {NINE}",
+            ),
+            "swap unseen": (
+                probed(kernel=MIRRORED),
+                "you call a convolution right that swaps rows and columns of its kernel: is your kernel the same as "
+                f"its transpose? {NINE}",
+            ),
+            "turns unseen": (
+                probed(kernel=EVEN),
+                "you call convolutions right that flip or swap their kernels: is your kernel symmetric, or your image "
+                f"the same everywhere? For the kernel {NINE}, and let the image vary",
+            ),
+            "channels unseen": (
+                probed(channels=1),
+                "you call a convolution right that reads its first channel only: your probe needs two channels or more",
+            ),
+            "channels and turns unseen": (
+                probed(channels=1, kernel=EVEN),
+                "your probe shows hardly any mistake: it needs two channels, and a kernel of nine different numbers",
+            ),
+            "scale unseen": (
+                probed(names={"averaged": "right"}),
+                "you call a convolution right that divides by the number of products: compare the numbers themselves, "
+                "not their order or their pattern",
+            ),
+            "always right": (
+                lambda conv: "right",
+                "you call every convolution right: call conv(x, weight) on a probe and compare the result",
+            ),
+            "flipped and swapped confused": (
+                probed(names={"flipped": "swapped", "swapped": "flipped"}),
+                "flipped and swapped are confused: flipped turns the kernel by half a turn, weight.flip(2, 3); swapped "
+                "exchanges its rows and columns, weight.mT",
+            ),
+        },
+        signs={
+            "no verdict": (
+                no_verdict,
+                f"that is no verdict: return one of {', '.join(SUSPECTS)}, as a string",
+            ),
+            "false alarm": (
+                false_alarm,
+                "you find a mistake in a convolution that has none: on your probe that mistake changes nothing, or "
+                "you compare floats with ==; take another probe and torch.allclose",
+            ),
+        },
+    )
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Exercise 4: conv2d_backward
 # ---------------------------------------------------------------------------------------------------------------------
 
 BACKWARDS = [  # shape of x, shape of weight, stride, size of all numbers; then pixels that no window touches

@@ -43,8 +43,8 @@ FILTERS: dict[str, Tensor] = {
     "motion blur": torch.eye(5) / 5,
     "sharpen": torch.tensor([[0.0, -1, 0], [-1, 5, -1], [0, -1, 0]]),  # the image minus its Laplacian
     "emboss": torch.tensor([[-2.0, -1, 0], [-1, 1, 1], [0, 1, 2]]),  # light falls from the upper left
-    "sobel x": torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]),  # dark to bright, left to right: upright edges
-    "sobel y": torch.tensor([[-1.0, -2, -1], [0, 0, 0], [1, 2, 1]]),  # dark to bright, top to bottom: level edges
+    "sobel x": torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]),  # dark to bright, left to right: vertical edges
+    "sobel y": torch.tensor([[-1.0, -2, -1], [0, 0, 0], [1, 2, 1]]),  # dark to bright, top to bottom: horizontal edges
     "laplacian": torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]]),  # second derivatives: both sides of every edge
     "outline": torch.tensor([[-1.0, -1, -1], [-1, 8, -1], [-1, -1, -1]]),
 }

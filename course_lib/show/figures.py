@@ -176,15 +176,17 @@ def numbers(
     title: str = "",
     boxes: Sequence[tuple[int, int, int, int]] = (),
     high: float | None = None,
+    signed: bool = False,
 ) -> None:
     """A small matrix [H, W] as cells with their numbers in them.
 
     Grey from 0 to `high` (default: the largest); with negative numbers red and blue, and zero always white.
-    boxes  (row, column, height, width) of a part that gets a frame, each in the next colour
+    boxes   (row, column, height, width) of a part that gets a frame, each in the next colour
+    signed  red and blue even where nothing is negative, for a matrix beside others that are
     """
-    matrix = np.asarray(values, dtype=float)
+    matrix = np.asarray(values, dtype=float) + 0.0  # which makes -0 a plain 0
     high = max(high or 0.0, np.abs(matrix).max(), 1e-12)
-    signed = bool((matrix < 0).any())
+    signed = signed or bool((matrix < 0).any())
     axis.imshow(matrix, vmin=-high if signed else 0, vmax=high, cmap="RdBu_r" if signed else "gray")
     for (i, j), value in np.ndenumerate(matrix):
         dark = abs(value) > 0.6 * high if signed else value <= high / 2

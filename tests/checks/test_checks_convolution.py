@@ -12,6 +12,7 @@ from course_lib.cnn import convolution
 HEADS = {
     "conv_output_size": "def conv_output_size(n, kernel, stride=1, padding=0, dilation=1):",
     "conv2d": "def conv2d(x, weight, bias, stride=1, padding=(0, 0)):",
+    "find_the_mistake": "def find_the_mistake(conv):",
     "conv2d_backward": "def conv2d_backward(grad_out, x, weight, stride=1):",
 }
 
@@ -159,6 +160,76 @@ WRONG_CONV2D = [
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# find_the_mistake
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def by_one_bright_pixel(conv):
+    """With one bright pixel in the middle the output is the kernel, turned by half a turn: 9, 8, 7 in the first row."""
+    x = torch.zeros(1, 2, 5, 5)
+    x[0, :, 2, 2] = torch.tensor([1.0, 100])
+    y = conv(x, torch.arange(1.0, 10).view(1, 1, 3, 3).repeat(1, 2, 1, 1))
+    return {808: "right", 202: "flipped", 606: "swapped", 8: "one channel"}.get(round(y[0, 0, 0, 1].item()), "averaged")
+
+
+def by_random_numbers(conv):
+    x, weight = torch.randn(2, 3, 6, 7), torch.randn(4, 3, 3, 3)
+    guesses = {
+        "averaged": F.conv2d(x, weight) / 27,
+        "one channel": F.conv2d(x[:, :1], weight[:, :1]),
+        "swapped": F.conv2d(x, weight.transpose(2, 3)),
+        "flipped": F.conv2d(x, weight.flip(2, 3)),
+        "right": F.conv2d(x, weight),
+    }
+    (found,) = [name for name, guess in guesses.items() if torch.allclose(conv(x, weight), guess, atol=1e-5)]
+    return found
+
+
+BY_HAND = """
+x = torch.zeros(1, 2, 3, 3, dtype=torch.float64)
+x[0, 0, 0, 1], x[0, 1, 2, 2] = 1, 10
+weight = torch.arange(1.0, 19, dtype=torch.float64).view(1, 2, 3, 3)
+y = conv(x, weight).item()
+return {2 + 180: "right", 8 + 100: "flipped", 4 + 180: "swapped", 2: "one channel"}.get(y, "averaged")
+"""
+
+
+def judged(conv, x, weight, order=("right", "flipped", "swapped", "one channel", "averaged")):
+    """A beginner's verdict: the first suspect that the probe cannot tell from `conv`."""
+    guesses = {
+        "right": lambda: F.conv2d(x, weight),
+        "flipped": lambda: F.conv2d(x, torch.flip(weight, (2, 3))),
+        "swapped": lambda: F.conv2d(x, weight.permute(0, 1, 3, 2)),
+        "one channel": lambda: F.conv2d(x[:, :1], weight[:, :1]),
+        "averaged": lambda: F.conv2d(x, weight) / weight[0].numel(),
+    }
+    return next(name for name in order if torch.allclose(conv(x, weight), guesses[name](), atol=1e-5))
+
+
+SOBEL = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+WRONG_VERDICTS = [
+    ("turns unseen", lambda conv: judged(conv, torch.randn(1, 2, 5, 5), torch.ones(1, 2, 3, 3))),
+    ("turns unseen", lambda conv: judged(conv, torch.ones(1, 2, 5, 5), torch.randn(1, 2, 3, 3))),
+    ("channels unseen", lambda conv: judged(conv, torch.randn(1, 1, 5, 5), SOBEL[None, None] + torch.randn(3, 3))),
+    ("channels and turns unseen", lambda conv: judged(conv, torch.randn(1, 1, 5, 5), torch.ones(1, 1, 3, 3))),
+    (
+        "false alarm",
+        lambda conv: judged(
+            conv,
+            torch.randn(1, 1, 5, 5),
+            torch.randn(2, 1, 3, 3),
+            order=("one channel", "right", "flipped", "swapped", "averaged"),
+        ),
+    ),
+    ("no verdict", lambda conv: by_random_numbers(conv) == "right"),
+    ("no verdict", lambda conv: by_random_numbers(conv).upper()),
+    ("no verdict", lambda conv: None),
+    ("sets the seed", lambda conv: torch.manual_seed(0) and by_random_numbers(conv)),
+    ("wrong", lambda conv: {"averaged": "one channel"}.get(by_random_numbers(conv), by_random_numbers(conv))),
+]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # conv2d_backward
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -260,9 +331,15 @@ WRONG_BACKWARD = [
 RIGHT = {
     "conv_output_size": [count_starts, ask_torch, floor_of_true_division],
     "conv2d": [by_unfold, by_kernel_places, by_seven_loops],
+    "find_the_mistake": [by_one_bright_pixel, by_random_numbers, BY_HAND],
     "conv2d_backward": [backward_by_matrices, backward_by_transposed_convolution, backward_by_loops],
 }
-WRONG = {"conv_output_size": WRONG_SIZES, "conv2d": WRONG_CONV2D, "conv2d_backward": WRONG_BACKWARD}
+WRONG = {
+    "conv_output_size": WRONG_SIZES,
+    "conv2d": WRONG_CONV2D,
+    "find_the_mistake": WRONG_VERDICTS,
+    "conv2d_backward": WRONG_BACKWARD,
+}
 
 
 class TestBank(BankTests):

@@ -18,7 +18,6 @@ from course_lib.learner.short_path import CORE
 
 ROOT = Path(__file__).parents[2]
 FIRST_EDITION = {  # chapters leave this list as they are written again
-    "02_convolution",
     "03_pooling",
     "04_training_a_cnn",
     "05_the_gan_game",
@@ -45,9 +44,17 @@ def read(chapter: Chapter) -> nbformat.NotebookNode:
 
 
 def prose(chapter: Chapter) -> list[str]:
-    """The markdown of each cell, without code and links."""
+    """The markdown of each cell, without code, links and what stands under "Further reading"."""
     cells = [cell.source for cell in read(chapter).cells if cell.cell_type == "markdown" and cell.id != NAVIGATION]
-    return [re.sub(r"`[^`]*`|\]\([^)]*\)|<!-- (\w+): begin -->.*?<!-- \1: end -->", " ", c, flags=re.S) for c in cells]
+    return [
+        re.sub(
+            r"`[^`]*`|\]\([^)]*\)|<!-- (\w+): begin -->.*?<!-- \1: end -->|(?m:^)(## )?Further reading.*",
+            " ",
+            c,
+            flags=re.S,
+        )
+        for c in cells
+    ]
 
 
 def a_chapter(chapter: Chapter) -> str:
