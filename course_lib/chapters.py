@@ -106,7 +106,8 @@ CHAPTERS = (
         number=4,
         stem="training_a_cnn",
         title="Training a CNN",
-        built="the five steps by hand; classification; what the filters learned; detection on a larger canvas",
+        built="gradient descent, backpropagation on a graph, the five steps by hand; validation and overfitting; what "
+        "the filters learned",
         article="A 3.1.3",
         modules=("cnn.training_a_cnn", "cnn.detection"),
         models={"classifier": "cnn.training_a_cnn.Classifier", "detector": "cnn.detection.Detector"},
@@ -115,7 +116,7 @@ CHAPTERS = (
             "classifier_mnist": Shipped("classifier", 3000, "mnist"),
         },
         widgets={"digit_reader": "pen width"},
-        minutes=120,
+        minutes=75,
     ),
     Chapter(
         number=5,

@@ -1,4 +1,4 @@
-"""Checks of chapter 4: the cross-entropy, one training step, and non-maximum suppression."""
+"""Checks of chapter 4: cross-entropy, one training step, the diagnosis of six trainings, non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from course_lib.checks.guard import Forbidden
 from course_lib.checks.signs import SMALL, cut_off, infinite
 from course_lib.checks.spies import Spy, explained, flat, note_learning, one_loss, with_numbers
 from course_lib.checks.verdict import WrongAnswer
+from course_lib.data.batches import batches
+from course_lib.data.imageset import ImageSet, ink
 
 CHAPTER = "04_training_a_cnn"
 
@@ -360,7 +362,120 @@ def check_returned(seen: Rehearsal, wanted: Tensor) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Exercise 3: non_max_suppression
+# Exercise 3: diagnosis
+# ---------------------------------------------------------------------------------------------------------------------
+
+VERDICTS = ("healthy", "overfitting", "rate too high", "rate too low", "softmax twice", "validation leak")
+PATIENTS = {  # letter -> what is wrong; `mysteries` trains them so
+    "A": "rate too low",
+    "B": "validation leak",
+    "C": "healthy",
+    "D": "softmax twice",
+    "E": "overfitting",
+    "F": "rate too high",
+}
+MANY, FEW, VALIDATION = 1400, 100, 600  # images
+
+
+def mysteries(images: ImageSet, steps: int = 400, every: int = 20) -> dict[str, dict[str, Any]]:
+    """Train the six patients on the first images of a set, and validate them on the last.
+
+    Each run has the lists "step", "training" (loss) and "validation" (loss), the final "accuracy" on the validation
+    images, and how many "images" it learned from. The same images give the same curves.
+    """
+    return {letter: patient(images, illness, steps, every) for letter, illness in PATIENTS.items()}
+
+
+def patient(images: ImageSet, illness: str, steps: int, every: int) -> dict[str, Any]:
+    """One training of a tiny network that has the illness."""
+    known = images[: FEW if illness in ("overfitting", "validation leak") else MANY]
+    unknown = known if illness == "validation leak" else images[-VALIDATION:]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        size, channels = images.images.shape[-1] // 2, images.images.shape[1]
+        net = nn.Sequential(
+            nn.AvgPool2d(2), nn.Flatten(), nn.Linear(channels * size**2, 64), nn.ReLU(), nn.Linear(64, 10)
+        )
+    rate = {"rate too high": 0.5, "rate too low": 2e-5, "overfitting": 1e-2}.get(illness, 3e-3)
+    optimizer = torch.optim.Adam(net.parameters(), lr=rate)
+
+    def loss_of(part: ImageSet | Any) -> Tensor:
+        logits = net(ink(part.images))
+        return F.cross_entropy(logits.softmax(dim=1) if illness == "softmax twice" else logits, part.labels)
+
+    order = batches(known, 50, seed=0)
+    run: dict[str, Any] = {"step": [], "training": [], "validation": [], "images": len(known)}
+    for step in range(steps + 1):
+        if step % every == 0:
+            with torch.no_grad():
+                run["step"].append(step)
+                run["training"].append(float(loss_of(known)))
+                run["validation"].append(float(loss_of(unknown)))
+        loss = loss_of(order.at(step))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        read = net(ink(unknown.images)).argmax(dim=1)
+    return run | {"accuracy": float((read == unknown.labels).float().mean())}
+
+
+LOOK_AGAIN = {  # what it is, what was said -> what to look at; None stands for any other word
+    ("rate too low", "softmax twice"): "its loss is still falling, in an even line, when the training ends: a softmax "
+    "too many would hold it above 1.46, and it is nowhere near that",
+    ("rate too low", None): "both its losses fall together, evenly and hardly at all: what would a larger step do?",
+    ("validation leak", "healthy"): "a network that learned from 100 images cannot be as good on new ones as on its "
+    "own: where do these validation images come from?",
+    (
+        "validation leak",
+        "overfitting",
+    ): "overfitting parts the two curves; here they lie on each other, down to 0, with 100 images",
+    ("validation leak", None): "compare the two curves with those of the other run on 100 images",
+    ("healthy", "overfitting"): "a small gap is normal: in overfitting the validation loss turns and climbs",
+    (
+        "healthy",
+        "validation leak",
+    ): "its two curves part a little, as they should on new images, and it had 1,400 images to learn from",
+    ("healthy", None): "both losses fall far, stay low, and the accuracy is good",
+    (
+        "softmax twice",
+        "rate too low",
+    ): "its loss has stopped falling, while the accuracy is good: a low rate would still "
+    "be on its way. What holds a loss above 1.46?",
+    ("softmax twice", None): "the accuracy is good, yet the loss stays above 1.46: which mistake has that floor?",
+    ("overfitting", "rate too high"): "its training loss falls smoothly to 0: a rate too high would shake that, too",
+    ("overfitting", "validation leak"): "its validation loss is far above its training loss: these are new images",
+    ("overfitting", None): "its training loss goes to 0: what does the validation loss do meanwhile?",
+    ("rate too high", "overfitting"): "its training loss is bad, too: overfitting is good on its own images",
+    ("rate too high", None): "both losses tremble near ln 10 and never fall: what makes every step overshoot?",
+}
+
+
+@exercise(CHAPTER)
+def diagnosis(answer: Callable) -> None:
+    """answer() -> letter -> one of VERDICTS, one a letter."""
+    said = answer()
+    if not isinstance(said, dict):
+        raise WrongAnswer("type", f"you return a {type(said).__name__}, expected a dictionary such as {{'A': '...'}}")
+    missing = [letter for letter in PATIENTS if letter not in said]
+    if missing:
+        raise WrongAnswer("letter missing", f"there is no diagnosis for {', '.join(missing)}")
+    unknown = [f"{letter}: {said[letter]!r:.30}" for letter in PATIENTS if said[letter] not in VERDICTS]
+    if unknown:
+        raise WrongAnswer("unknown word", f"{unknown[0]} is none of the six words: {', '.join(VERDICTS)}")
+    twice = [word for word in VERDICTS if list(said.values()).count(word) > 1]
+    wrong = [letter for letter, illness in PATIENTS.items() if said[letter] != illness]
+    if not wrong:
+        return
+    letter = wrong[0]
+    illness, word = PATIENTS[letter], said[letter]
+    words = LOOK_AGAIN.get((illness, word)) or LOOK_AGAIN[illness, None]
+    also = f" (and you say {twice[0]!r} twice: each word fits one run)" if twice else ""
+    raise WrongAnswer(f"{illness} taken for {word}", f"{letter} is not {word!r}: {words}{also}")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Exercise 4: non_max_suppression
 # ---------------------------------------------------------------------------------------------------------------------
 
 READY_MADE_SUPPRESSION = Forbidden(

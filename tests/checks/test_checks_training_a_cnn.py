@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from bank import Bank, BankTests, changed
 from torchvision.ops import box_iou, nms
 
-from course_lib import checks
+from course_lib import checks, data
+from course_lib.checks import training_a_cnn
 
 HEADS = {
     "cross_entropy": "def cross_entropy(logits, labels):",
     "train_step": "def train_step(model, optimizer, images, labels):",
+    "diagnosis": "def diagnosis():",
     "non_max_suppression": "def non_max_suppression(boxes, scores, threshold):",
 }
 
@@ -58,10 +62,26 @@ for i in scores.argsort(descending=True).tolist():
 return torch.tensor(kept, dtype=torch.int64)
 """
 
+DIAGNOSIS = """
+return {
+    "A": "rate too low",
+    "B": "validation leak",
+    "C": "healthy",
+    "D": "softmax twice",
+    "E": "overfitting",
+    "F": "rate too high",
+}
+"""
+
 ZERO = "optimizer.zero_grad()\n"
 LOSS = "F.cross_entropy(logits, labels)"
 RESULT = "return torch.tensor(kept, dtype=torch.int64)"
 LATE = ("optimizer.step()", "optimizer.step()\nloss.backward()")
+
+
+def swapped(one, other):
+    return changed(DIAGNOSIS, f'"{one}"', "...", f'"{other}"', f'"{one}"', "...", f'"{other}"')
+
 
 RIGHT = {
     "cross_entropy": [
@@ -95,6 +115,13 @@ RIGHT = {
         optimizer.step()
         optimizer.zero_grad()
         return loss.data
+        """,
+    ],
+    "diagnosis": [
+        DIAGNOSIS,
+        """
+        words = ["overfitting", "healthy", "softmax twice", "validation leak", "rate too high", "rate too low"]
+        return dict(zip("ECDBFA", words))
         """,
     ],
     "non_max_suppression": [
@@ -195,6 +222,19 @@ WRONG = [
     ("train_step", "shape", changed(STEP, "loss.item()", "loss.detach()[None]")),
     ("train_step", "no forward", "return 1.6"),
     ("train_step", "changes its input", "images.mul_(2)\n" + STEP.strip()),
+    ("diagnosis", "rate too low taken for softmax twice", swapped("rate too low", "softmax twice")),
+    ("diagnosis", "rate too low taken for rate too high", swapped("rate too low", "rate too high")),
+    ("diagnosis", "validation leak taken for healthy", swapped("validation leak", "healthy")),
+    ("diagnosis", "validation leak taken for overfitting", swapped("validation leak", "overfitting")),
+    ("diagnosis", "healthy taken for overfitting", swapped("healthy", "overfitting")),
+    ("diagnosis", "softmax twice taken for overfitting", swapped("softmax twice", "overfitting")),
+    ("diagnosis", "overfitting taken for rate too high", swapped("overfitting", "rate too high")),
+    ("diagnosis", "softmax twice taken for rate too low", changed(DIAGNOSIS, "softmax twice", "rate too low")),
+    ("diagnosis", "rate too low taken for healthy", "return dict.fromkeys('ABCDEF', 'healthy')"),
+    ("diagnosis", "letter missing", changed(DIAGNOSIS, '"D": "softmax twice",', "")),
+    ("diagnosis", "unknown word", changed(DIAGNOSIS, "overfitting", "overfit")),
+    ("diagnosis", "unknown word", changed(DIAGNOSIS, '"overfitting"', "[]")),
+    ("diagnosis", "type", "return ['rate too low', 'validation leak']"),
     ("non_max_suppression", "x and y mixed", changed(SUPPRESS, "left, top, right,", "left, right, top,")),
     ("non_max_suppression", "type", changed(SUPPRESS, RESULT, "return kept")),
     ("non_max_suppression", "dtype", changed(SUPPRESS, "torch.int64", "torch.float32")),
@@ -219,3 +259,27 @@ class TestBank(BankTests):
 def test_the_right_suppression_is_torchvisions():
     for case in checks.non_max_suppression.body.cases(torch.Generator().manual_seed(2)):
         assert torch.equal(checks.non_max_suppression.body.right(**case), nms(*case.values()))
+
+
+def test_every_confusion_has_words_that_name_the_letter():
+    for letter, illness in training_a_cnn.PATIENTS.items():
+        assert (illness, None) in training_a_cnn.LOOK_AGAIN, letter
+    assert sorted(training_a_cnn.PATIENTS.values()) == sorted(training_a_cnn.VERDICTS)
+
+
+def test_the_six_patients_show_their_symptoms():
+    before = torch.get_rng_state()
+    runs = training_a_cnn.mysteries(data.load("strokes", count=2000))
+    assert torch.equal(before, torch.get_rng_state())
+    by_illness = {illness: runs[letter] for letter, illness in training_a_cnn.PATIENTS.items()}
+    ends = {illness: (run["training"][-1], run["validation"][-1]) for illness, run in by_illness.items()}
+    assert ends["healthy"][1] < 0.6
+    assert ends["overfitting"][0] < 0.01
+    assert ends["overfitting"][1] > 1.1 * min(by_illness["overfitting"]["validation"])
+    assert ends["validation leak"][0] == ends["validation leak"][1] < 0.1
+    assert min(ends["softmax twice"]) > 1.46
+    assert by_illness["softmax twice"]["accuracy"] > 0.8
+    slow = by_illness["rate too low"]["training"]
+    assert all(later < earlier for earlier, later in itertools.pairwise(slow))
+    assert slow[-1] > 1.8
+    assert min(by_illness["rate too high"]["training"][1:]) > 1
