@@ -100,7 +100,7 @@ CHAPTERS = (
         article="A 3.1.2",
         modules=("cnn.pooling",),
         widgets={"pooling_explorer": "position"},
-        minutes=105,
+        minutes=70,
     ),
     Chapter(
         number=4,

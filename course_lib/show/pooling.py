@@ -1,16 +1,65 @@
-"""The pooling explorer of chapter 3: what survives a pooling, what a shift changes, and where the gradient goes."""
+"""Figures of chapter 3, and its explorer: what survives a pooling, what a shift changes, where the gradient goes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import ipywidgets
 import torch
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
 from course_lib.cnn.pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
 from course_lib.errors import CourseError
 from course_lib.show import paint
+from course_lib.show.figures import grey, numbers
 from course_lib.show.panel import Panel, choice, player, steps
+
+Box = tuple[int, int, int, int]  # row, column, height, width
+DASHES = {"no pooling": "k-", "max 2x2": "C0--", "average 2x2": "C1--", "max 4x4": "C0-", "average 4x4": "C1-"}
+
+
+def number_row(
+    *parts: tuple[str, Tensor | Sequence[Sequence[float]], Sequence[Box]], high: float | None = None, width: float = 8.0
+) -> Figure:
+    """Matrices side by side, each (title, values, boxes), with cells of one size and one scale of greys."""
+    columns = [len(values[0]) for _, values, _ in parts]
+    rows = max(len(values) for _, values, _ in parts)
+    fig, axes = plt.subplots(
+        1, len(parts), figsize=(width, width * rows / sum(columns) + 0.3), width_ratios=columns, squeeze=False
+    )
+    for axis, (title, values, boxes) in zip(axes.flat, parts, strict=True):
+        numbers(axis, values, title, boxes, high=high)
+    return fig
+
+
+def size_of(image: Tensor) -> str:
+    return f"{image.shape[-2]} x {image.shape[-1]}"
+
+
+def grey_rows(
+    rows: dict[str, Sequence[Tensor]], title: Callable[[Tensor], str] = size_of, width: float = 8.0
+) -> Figure:
+    """Grey images in [0, 1], square and all drawn at one size: rows of them with their names, and a title over each."""
+    columns = max(len(images) for images in rows.values())
+    height = ((width - 0.8) / columns + 0.2) * len(rows)
+    fig, axes = plt.subplots(len(rows), columns, figsize=(width, height), squeeze=False)
+    for line, (name, images) in zip(axes, rows.items(), strict=True):
+        for axis, image in zip(line, images, strict=True):
+            grey(axis, image, title(image))
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+    return fig
+
+
+def change_curves(axis: Axes, measured: dict[str, Sequence[float]], title: str = "") -> None:
+    """Change against the pixels moved, a curve for each kind of pooling."""
+    for name, values in measured.items():
+        axis.plot(range(len(values)), values, DASHES.get(name, "C2-"), marker="o", label=name)
+    axis.axhline(1, color="gray", lw=1, ls=":")
+    axis.set(xlabel="pixels moved to the right", xticks=range(len(values)), ylim=(-0.05, 1.15), title=title)
 
 
 def pooling_explorer(pixels: Tensor) -> Panel:
@@ -43,11 +92,14 @@ def pooling_explorer(pixels: Tensor) -> Panel:
             gradient = max_pool2d_backward(one, indices, moved.shape)[0, 0]
         else:
             gradient = avg_pool2d_backward(one, moved.shape, kernel, stride)[0, 0]
+        window = (row * stride, column * stride, kernel, kernel)
+        inside = torch.zeros_like(gradient, dtype=torch.bool)  # elsewhere the gradient is 0, which needs no number
+        inside[row * stride : row * stride + kernel, column * stride : column * stride + kernel] = True
         value = float(pooled[row, column])
         picture = paint.beside(
-            paint.number_grid(moved, boxes=[(row * stride, column * stride, kernel, kernel)], title="input"),
+            paint.number_grid(moved, boxes=[window], title="input"),
             paint.number_grid(pooled, boxes=[(row, column, 1, 1)], title=f"{kind} of each window"),
-            paint.number_grid(gradient, decimals=2, title="gradient of that one output"),
+            paint.number_grid(gradient, decimals=2, known=inside, boxes=[window], title="gradient of that one output"),
         )
         words = (
             f"{kind} pooling with a {kernel}x{kernel} window and stride {stride}, input shifted by {shift}: "
