@@ -208,7 +208,7 @@ CHAPTERS = (
         article="A 6",
         modules=("vae.gan_or_vae",),
         widgets={"side_by_side": "walk"},
-        minutes=120,
+        minutes=85,
     ),
 )
 

@@ -177,4 +177,14 @@ TERMS = (
         ("receptive fields",),
     ),
     Term("effective receptive field", 3, "the part of the receptive field that really counts: its middle"),
+    Term("mode-covering", 11, "of a loss: it makes a model spread over everything the data hold"),
+    Term("mode-seeking", 11, "of a loss: it makes a model keep to a part of the data"),
+    Term("aggregated posterior", 11, "the cloud of codes that an encoder sends for all images together"),
+    Term("inversion", 11, "searching the noise or code from which a generator draws a given image"),
+    Term(
+        "amortisation gap",
+        11,
+        "what is lost because one encoder answers for all images, against the best code for each",
+    ),
+    Term("bits back", 11, "coding with latents, where the choice among good codes carries other bits"),
 )

@@ -23,7 +23,7 @@ from course_lib.show.paint import as_png
 
 SHORTEST_ALT = 15  # characters; less than that describes nothing
 SHARP = 2  # pixels of a picture for each of the page: crisp on every screen
-LETTER = 0.075  # inches, of a letter of a row's name
+LETTER = 0.085  # inches, of a letter of a row's name
 
 matplotlib.style.use("petroff10")
 matplotlib.rcParams.update(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from matplotlib import pyplot as plt
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -14,6 +16,7 @@ from course_lib.gan.dcgan import slerp
 from course_lib.metrics.judge import fitted
 from course_lib.show import paint
 from course_lib.show.dcgan import device_of
+from course_lib.show.figures import figure
 from course_lib.show.panel import Panel, slider, steps
 
 SIDE, LINE, GAP = 76, 20, 6  # pixels on the screen
@@ -93,3 +96,74 @@ def row_of(label: str, images: Tensor, read: list[str], sure: list[float]) -> Im
         pen.rectangle((0, LINE, max(1, round(share * (SIDE - 1))), LINE + 4), fill=paint.BLUE)
         tiles.append(paint.above(paint.enlarged(image, SIDE), words, gap=2))
     return paint.above(paint.text_line(label, 14), paint.beside(*tiles, gap=GAP), gap=2)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Figures
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def clouds(real: Tensor, fakes: Mapping[str, Tensor], titles: Mapping[str, str], alt: str) -> None:
+    """Clouds of points [N, 2] beside each other, each over the same real ones."""
+    fig, axes = plt.subplots(1, len(fakes), figsize=(8.4, 3.9), sharex=True, sharey=True)
+    for axis, (name, fake) in zip(axes, fakes.items(), strict=True):
+        axis.scatter(*real[:700].T, s=6, color="lightgray", label="real")
+        axis.scatter(*fake[:700].T, s=6, color="C1", label="generated")
+        axis.set(title=titles[name], aspect="equal")
+        axis.legend(frameon=False, loc="upper left")
+    figure(fig, alt)
+
+
+def bells(x: Tensor, p: Tensor, fits: Mapping[str, Sequence[tuple[str, Tensor]]], alt: str) -> None:
+    """A density p over x, and for each loss the bells fitted by it: name -> pairs of a label and a density."""
+    fig, axes = plt.subplots(1, len(fits), figsize=(10, 2.7), sharey=True)
+    for axis, (name, curves) in zip(axes, fits.items(), strict=True):
+        axis.fill_between(x, p, color="lightgray", label="data p")
+        for (label, q), style in zip(curves, ("-", "--"), strict=True):
+            axis.plot(x, q, style, label=label)
+        axis.set(title=name, xlim=(-7, 7), yticks=[])
+        axis.spines["left"].set_visible(False)
+    axes[0].legend(frameon=False, fontsize=8)
+    figure(fig, alt)
+
+
+def separations(half: Sequence[float], losses: Mapping[str, Sequence[float]], crossing: float, alt: str) -> None:
+    """The loss of two solutions against half the distance between two heaps, and where one overtakes the other."""
+    fig, axis = plt.subplots(figsize=(7.5, 3))
+    for (name, values), style in zip(losses.items(), ("-", "--"), strict=True):
+        axis.plot(half, values, style, lw=2, label=name)
+    axis.axvline(crossing, color="gray", lw=1, ls=":")
+    axis.set(xlabel="heaps at ± this", ylabel="Jensen-Shannon, nats", ylim=(0, None))
+    axis.legend(frameon=False)
+    figure(fig, alt)
+
+
+def piles(distances: Mapping[str, Tensor], alt: str) -> None:
+    """Histograms of the distances to the nearest training image: label -> [N]."""
+    fig, axis = plt.subplots(figsize=(7.5, 3))
+    limit = max(float(values.quantile(0.98)) for values in distances.values())
+    for (label, values), style in zip(distances.items(), ("-", "--", "-.", ":", (0, (1, 3))), strict=False):
+        heights, edges = np.histogram(values, bins=30, range=(0, limit))
+        axis.step(edges[:-1], heights / len(values), where="post", label=label, ls=style)
+    axis.set(xlabel="distance to the nearest training image", ylabel="share of the images")
+    axis.legend(frameon=False)
+    figure(fig, alt)
+
+
+def seeds(records: Mapping[str, Any], columns: Mapping[str, str], names: Mapping[str, str], alt: str) -> None:
+    """One dot per seed: a row of panels for each record, a panel for each figure, a column of dots for each model.
+
+    columns  figure in the record -> title; names  model in the record -> label. A dotted line is what real images get.
+    """
+    fig, axes = plt.subplots(len(records), len(columns), figsize=(11, 2.5 * len(records)), squeeze=False)
+    for line, (data, record) in zip(axes, records.items(), strict=True):
+        for axis, (key, title) in zip(line, columns.items(), strict=True):
+            for i, model in enumerate(names):
+                values = record["contestants"][model][key]
+                axis.plot([i] * len(values), values, "o", ms=6, alpha=0.7, color="C1" if model == "r3gan" else "C0")
+            if key in record["real"]["grey"]:
+                axis.axhline(record["real"]["grey"][key], color="black", lw=1, ls=":")
+            axis.set_xticks(range(len(names)), names.values(), fontsize=8, rotation=20)
+            axis.set(xlim=(-0.6, len(names) - 0.4), ylim=(0, None))
+            axis.set_title(f"{data}: {title}", fontsize=10)
+    figure(fig, alt)
