@@ -257,9 +257,9 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 
 def run_work(options: argparse.Namespace) -> None:
-    from course_lib.learner import workspace
+    from course_lib.learner import short_path, workspace
 
-    workspace.report()
+    workspace.report(workspace.update() | short_path.update())
 
 
 def run_lab(options: argparse.Namespace) -> None:

@@ -1,1 +1,1 @@
-"""What belongs to the learner: the copies in `work/` and the note of what is solved. Needs nothing but Python."""
+"""What belongs to the learner: copies in `work/`, short paths, the note of what is solved. Light: torch stays out."""

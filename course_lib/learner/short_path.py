@@ -49,7 +49,11 @@ def write_all(notebooks: Path, folder: Path) -> list[str]:
 
 
 def update(root: Path = ROOT) -> dict[str, str]:
-    """Bring the short paths into `work/short`, as exercises into `work`: nothing of the learner's is lost."""
+    """Bring the short paths into `work/short`, as exercises into `work`: nothing of the learner's is lost.
+
+    Returns "short/FILE" -> what was done, in the words of `workspace.update`.
+    """
     with tempfile.TemporaryDirectory() as made:
         write_all(root / "notebooks", Path(made))
-        return workspace.update(Path(made), root / FOLDER)
+        done = workspace.update(Path(made), root / FOLDER)
+    return {f"{FOLDER.name}/{name}": what for name, what in done.items()}

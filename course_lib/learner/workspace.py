@@ -100,11 +100,8 @@ def write_origins(path: Path, origins: dict[str, str]) -> None:
         say(f"work: cannot write {path} ({error.strerror}); without it your copies are not brought up to date")
 
 
-def report() -> None:
-    """Bring exercises and short paths into `work`, and say what happened, one line per file that is new."""
-    from course_lib.learner import short_path
-
-    done = update() | {f"short/{name}": what for name, what in short_path.update().items()}
+def report(done: dict[str, str]) -> None:
+    """Say what happened to the files of `work`, one line per file that is new: see `update` for the words."""
     for name, what in done.items():
         if what == "new":
             print(f"work/{name}: {'the short path' if name.startswith('short/') else 'your copy of the exercise'}")

@@ -16,7 +16,7 @@ from torch import Tensor
 from course_lib.cnn.convolution import conv2d, output_size
 from course_lib.errors import CourseError
 from course_lib.show import paint
-from course_lib.show.figures import numbers
+from course_lib.show.figures import number_panels, numbers
 from course_lib.show.panel import Panel, choice, player, steps
 
 Boxes = Sequence[tuple[int, int, int, int]]  # (row, column, height, width) of what is framed, each in the next colour
@@ -38,10 +38,7 @@ def number_grids(
         raise CourseError(f"panels: got shapes {[list(shape) for shape in shapes]}, expected matrices [H, W]")
     widths = [shape[1] for shape in shapes]
     size = (cell * sum(widths) + 0.3 * len(panels), cell * max(shape[0] for shape in shapes) + 0.4)
-    fig, axes = plt.subplots(1, len(panels), figsize=size, width_ratios=widths, squeeze=False)
-    for place, (axis, (title, matrix, *boxes)) in enumerate(zip(axes[0], panels, strict=True)):
-        numbers(axis, matrix.detach(), title, *boxes, signed=place in signed)
-    return fig
+    return number_panels([(title, matrix.detach(), *boxes) for title, matrix, *boxes in panels], size, signed=signed)
 
 
 def kernel_positions(cases: Sequence[tuple[int, int, int, int]]) -> Figure:

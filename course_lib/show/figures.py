@@ -200,3 +200,21 @@ def numbers(
     for lines, count in ((axis.axvline, matrix.shape[1]), (axis.axhline, matrix.shape[0])):
         for edge in range(1, count):
             lines(edge - 0.5, color="gray", lw=0.5)
+
+
+def number_panels(
+    panels: Sequence[tuple[Any, ...]],
+    size: tuple[float, float],
+    high: float | None = None,
+    signed: Sequence[int] = (),
+) -> Figure:
+    """Matrices side by side with cells of one width, in a figure of `size` inches; a panel is what `numbers` takes.
+
+    panels  (title, values [H, W]) or (title, values, boxes)
+    signed  the panels that are red and blue even where nothing is negative
+    """
+    widths = [len(values[0]) for _, values, *_ in panels]
+    fig, axes = plt.subplots(1, len(panels), figsize=size, width_ratios=widths, squeeze=False)
+    for place, (axis, (title, values, *boxes)) in enumerate(zip(axes[0], panels, strict=True)):
+        numbers(axis, values, title, *boxes, high=high, signed=place in signed)
+    return fig

@@ -15,7 +15,7 @@ from torch import Tensor
 from course_lib.cnn.pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
 from course_lib.errors import CourseError
 from course_lib.show import paint
-from course_lib.show.figures import grey, numbers
+from course_lib.show.figures import grey, number_panels
 from course_lib.show.panel import Panel, choice, player, steps
 
 Box = tuple[int, int, int, int]  # row, column, height, width
@@ -28,12 +28,7 @@ def number_row(
     """Matrices side by side, each (title, values, boxes), with cells of one size and one scale of greys."""
     columns = [len(values[0]) for _, values, _ in parts]
     rows = max(len(values) for _, values, _ in parts)
-    fig, axes = plt.subplots(
-        1, len(parts), figsize=(width, width * rows / sum(columns) + 0.3), width_ratios=columns, squeeze=False
-    )
-    for axis, (title, values, boxes) in zip(axes.flat, parts, strict=True):
-        numbers(axis, values, title, boxes, high=high)
-    return fig
+    return number_panels(parts, (width, width * rows / sum(columns) + 0.3), high)
 
 
 def size_of(image: Tensor) -> str:

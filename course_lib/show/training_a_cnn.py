@@ -19,7 +19,7 @@ from course_lib.cnn.training_a_cnn import Classifier
 from course_lib.data import glyphs, hand
 from course_lib.data.drawing_images import bezier, render
 from course_lib.show import paint
-from course_lib.show.figures import figure, numbers
+from course_lib.show.figures import figure, number_panels
 from course_lib.show.panel import Panel, slider
 from course_lib.show.training_view import smooth
 
@@ -204,10 +204,8 @@ def graph_of_three(values: dict[str, float], slopes: dict[str, float]) -> None:
 
 def two_are_one(first: Tensor, second: Tensor, both: Tensor) -> None:
     """Two kernels, and the one that does the work of both, as numbers."""
-    fig, axes = plt.subplots(1, 3, figsize=(8.4, 3.1), width_ratios=[3, 3, 5])
-    titles = "first kernel", "second kernel", "one kernel for both"
-    for axis, kernel, title in zip(axes, (first, second, both), titles, strict=True):
-        numbers(axis, kernel.squeeze(), title)
+    kernels = {"first kernel": first, "second kernel": second, "one kernel for both": both}
+    fig = number_panels([(title, kernel.squeeze()) for title, kernel in kernels.items()], (8.4, 3.1))
     figure(fig, "Two kernels of three by three numbers, and the one kernel of five by five that does the work of both.")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from course_lib.cli import main
 from course_lib.learner import short_path, workspace
 from course_lib.learner.short_path import CORE, shortened
 
@@ -71,20 +72,21 @@ def test_they_arrive_in_work_and_a_learner_s_copy_is_not_overwritten(tmp_path):
     (tmp_path / "work").mkdir()
     nbformat.write(a_chapter(), tmp_path / "notebooks" / "01_a.ipynb")
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "notebooks" / "00_without.ipynb")
-    assert short_path.update(tmp_path) == {"01_a.ipynb": "new"}
+    assert short_path.update(tmp_path) == {"short/01_a.ipynb": "new"}
     mine = tmp_path / "work" / "short" / "01_a.ipynb"
     mine.write_text("mine")
     changed = a_chapter()
     changed.cells[1].source = "a = 3"
     nbformat.write(changed, tmp_path / "notebooks" / "01_a.ipynb")
-    assert short_path.update(tmp_path) == {"01_a.ipynb": "beside: 01_a_new.ipynb"}
+    assert short_path.update(tmp_path) == {"short/01_a.ipynb": "beside: 01_a_new.ipynb"}
     assert mine.read_text() == "mine"
 
 
-def test_the_report_says_which_is_which(tmp_path, monkeypatch, capsys):
+def test_the_command_says_which_is_which(monkeypatch, capsys):
+    brought = {"short/01_a.ipynb": "new", "short/02_b.ipynb": "beside: 02_b_new.ipynb"}
     monkeypatch.setattr(workspace, "update", lambda: {"01_a.ipynb": "new"})
-    monkeypatch.setattr(short_path, "update", lambda: {"01_a.ipynb": "new", "02_b.ipynb": "beside: 02_b_new.ipynb"})
-    workspace.report()
+    monkeypatch.setattr(short_path, "update", lambda: brought)
+    assert main(["work"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "work/01_a.ipynb: your copy of the exercise"
     assert lines[1] == "work/short/01_a.ipynb: the short path"

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from course_lib.cnn.convolution import conv2d
 from course_lib.errors import CourseError
 from course_lib.show import convolution as pictures
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def cell_of(axis) -> float:

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from course_lib.data import drawing_images as library
 from course_lib.data.glyphs import skeleton
 from course_lib.show import drawing_images as pictures
 
 ARCH = torch.tensor([[0.0, 0.0], [0.0, 2.0], [2.0, 2.0], [2.0, 0.0]])
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_every_control_point_has_its_name_and_the_last_round_lies_on_the_curve():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from course_lib.show import gan_or_vae
 
@@ -12,12 +11,8 @@ ALT = "a sentence that says what is seen"
 
 
 @pytest.fixture
-def shown(monkeypatch):
-    """The figures that were shown, with their words."""
-    kept = []
-    monkeypatch.setattr(gan_or_vae, "figure", lambda fig, alt: kept.append((fig, alt)))
-    yield kept
-    plt.close("all")
+def shown(shown_by):
+    return shown_by(gan_or_vae)
 
 
 def test_clouds_lie_over_the_same_real_points_with_equal_axes(shown):

@@ -17,7 +17,6 @@ def test_matrices_side_by_side_have_cells_of_one_size_and_one_scale_of_greys():
     cells = [axis.get_window_extent().width / columns for axis, columns in ((left, 3), (right, 1))]
     assert abs(cells[0] - cells[1]) < 0.1 * cells[0]
     assert left.images[0].get_clim() == right.images[0].get_clim() == (0, 9)
-    plt.close(fig)
 
 
 def test_rows_of_greys_say_their_names_and_sizes():
@@ -28,15 +27,13 @@ def test_rows_of_greys_say_their_names_and_sizes():
     boxes = [axis.title.get_window_extent() for axis in fig.axes]
     assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[k + 1 :])
     assert len({round(axis.get_window_extent().width) for axis in fig.axes}) == 1
-    plt.close(fig)
 
 
 def test_one_curve_for_each_kind_of_pooling():
-    fig, axis = plt.subplots()
+    _, axis = plt.subplots()
     pooling.change_curves(axis, {"no pooling": [0, 0.5, 1], "a new kind": [0, 0.1, 0.2]}, "pixels")
     assert [line.get_label() for line in axis.lines[:2]] == ["no pooling", "a new kind"]
     assert axis.lines[0].get_color() != axis.lines[1].get_color()
-    plt.close(fig)
 
 
 def test_the_explorer_writes_the_gradient_of_its_window_only(monkeypatch):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from course_lib.errors import CourseError
 from course_lib.show.start_here import how_they_relate
@@ -23,7 +22,6 @@ def test_three_rows_whose_words_do_not_overlap():
     pictures = [image.get_window_extent() for image in axis.images]
     assert len(pictures) == 6
     assert not any(a.overlaps(b) for a in boxes for b in pictures)
-    plt.close(fig)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 8, 8), (2, 8, 8)])

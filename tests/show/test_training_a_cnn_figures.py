@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 from course_lib.show import training_a_cnn as figures
 
@@ -22,12 +21,8 @@ ALT = "A sentence that says what is seen"
 
 
 @pytest.fixture
-def drawn(monkeypatch):
-    """The figures that were shown, with their words."""
-    seen = []
-    monkeypatch.setattr(figures, "figure", lambda fig, alt: seen.append((fig, alt)))
-    yield seen
-    plt.close("all")
+def drawn(shown_by):
+    return shown_by(figures)
 
 
 def words(axis) -> list[str]:
