@@ -1,4 +1,5 @@
-// A square to draw on. `strokes` is a list of strokes, each a list of [x, y] in [0, 1], y pointing down.
+// A square to draw on. `strokes` is a list of strokes, each a list of [x, y] in [0, 1], y pointing down; the one being
+// drawn is sent as it grows, so that what is read from it follows the pen.
 function render({ model, el }) {
   const side = 240;
   const canvas = document.createElement("canvas");
@@ -11,14 +12,15 @@ function render({ model, el }) {
   clear.textContent = "Clear";
   clear.style.cssText = "display:block;margin-top:6px";
   const pen = canvas.getContext("2d");
-  let stroke = null;
+  const pause = 60; // milliseconds between two messages
+  let [stroke, before, sent] = [null, [], 0];
 
   const paint = () => {
     pen.clearRect(0, 0, side, side);
     pen.strokeStyle = "#fff";
     pen.lineWidth = side * model.get("width");
     pen.lineCap = pen.lineJoin = "round";
-    for (const points of [...model.get("strokes"), ...(stroke ? [stroke] : [])]) {
+    for (const points of stroke ? [...before, stroke] : model.get("strokes")) {
       pen.beginPath();
       points.forEach(([x, y], i) => (i ? pen.lineTo(x * side, y * side) : pen.moveTo(x * side, y * side)));
       if (points.length === 1) pen.lineTo(points[0][0] * side + 0.1, points[0][1] * side);
@@ -31,18 +33,24 @@ function render({ model, el }) {
   };
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
-    stroke = [where(event)];
+    [stroke, before] = [[where(event)], model.get("strokes")];
     paint();
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (stroke) stroke.push(where(event));
-    if (stroke) paint();
-  });
-  const finish = () => {
     if (!stroke) return;
-    model.set("strokes", [...model.get("strokes"), stroke]);
-    stroke = null;
+    stroke.push(where(event));
+    paint();
+    if (event.timeStamp - sent > pause) send(event.timeStamp);
+  });
+  const send = (now) => {
+    sent = now;
+    model.set("strokes", [...before, [...stroke]]);
     model.save_changes();
+  };
+  const finish = (event) => {
+    if (!stroke) return;
+    send(event.timeStamp);
+    stroke = null;
   };
   canvas.addEventListener("pointerup", finish);
   canvas.addEventListener("pointercancel", finish);

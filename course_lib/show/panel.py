@@ -11,10 +11,13 @@ from typing import Any
 
 import anywidget
 import ipywidgets
+import traitlets
 from PIL import Image
 
 from course_lib.show.figures import bundle
 from course_lib.show.paint import as_png
+
+Picture = Image.Image | Callable[[], Image.Image]  # a function: one that paints it where it is wanted only as a still
 
 
 class Names(anywidget.AnyWidget):
@@ -23,13 +26,26 @@ class Names(anywidget.AnyWidget):
     _esm = Path(__file__).with_name("names.js")
 
 
+class Drawn(anywidget.AnyWidget):
+    """A picture that the browser draws, so that it follows the pointer at once; `words` say what is seen."""
+
+    words = traitlets.Unicode().tag(sync=True)
+
+
+class Held(traitlets.HasTraits):
+    """A control without a widget of its own: its value is changed in the picture."""
+
+    value = traitlets.Any()
+
+
 class Panel:
     """A box of controls over a picture.
 
     controls  name -> a widget with a `value`
     paint     called with the controls' values by name; returns the picture and the sentence that describes it
     layout    the widgets in the order shown; the picture comes last
-    picture   a widget that shows the HTML in its `value`; one that can be touched, where a plain one is not enough
+    picture   a widget that shows the HTML in its `value`, one that can be touched where a plain one is not enough;
+              or one that is `Drawn` in the browser, from numbers that `paint` gives it
 
     `values` reads and `set` changes the controls, so that a test can play without a browser; `seconds` is what the last
     change took to compute.
@@ -38,13 +54,13 @@ class Panel:
     def __init__(
         self,
         controls: dict[str, Any],
-        paint: Callable[..., tuple[Image.Image, str]],
+        paint: Callable[..., tuple[Picture, str]],
         layout: list[ipywidgets.Widget] | None = None,
         picture: ipywidgets.Widget | None = None,
     ):
         self.controls, self.paint = controls, paint
         self.picture = ipywidgets.HTML() if picture is None else picture
-        self.quiet = False
+        self.quiet, self.still = False, None  # still: paints and describes what a page without a kernel shows instead
         for control in controls.values():
             control.observe(self.refresh, "value")
         self.box = ipywidgets.VBox([*(layout or list(controls.values())), self.picture, Names()])
@@ -70,19 +86,26 @@ class Panel:
         if self.quiet:
             return
         begun = time.perf_counter()
-        image, self.words = self.paint(**self.values)
-        self.png = as_png(image)
-        self.picture.value = (
-            f'<img alt="{html.escape(self.words, quote=True)}" style="max-width:100%" '
-            f'src="data:image/png;base64,{b64encode(self.png).decode()}">'
-        )
+        self.painted, self.words = self.paint(**self.values)
+        if isinstance(self.picture, Drawn):
+            self.picture.words = self.words
+        else:
+            self.picture.value = (
+                f'<img alt="{html.escape(self.words, quote=True)}" style="max-width:100%" '
+                f'src="data:image/png;base64,{b64encode(self.png).decode()}">'
+            )
         self.seconds = time.perf_counter() - begun
+
+    @property
+    def png(self) -> bytes:
+        return as_png(self.painted() if callable(self.painted) else self.painted)
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         """The live widget where one can run, the still picture elsewhere: one output in both forms."""
         view = self.box._repr_mimebundle_(**options)
         live = {kind: data for kind, data in view.items() if "widget-view" in kind}
-        return {**bundle(self.png, self.words), **live}
+        image, words = self.still() if self.still else (None, self.words)
+        return {**bundle(as_png(image) if image else self.png, words), **live}
 
 
 def inside(box: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:

@@ -76,14 +76,22 @@ def warped(lines: Tensor, real: Tensor, side: int) -> Image.Image:
     return image
 
 
+def thinned(values: list[float], most: int) -> np.ndarray:
+    """A loss without what is not finite, smoothed, at `most` places at most; empty where there are no two steps yet."""
+    known = np.asarray(values)[np.isfinite(values)] if values else np.empty(0)
+    if len(known) < 2:
+        return np.empty(0)
+    line = smooth(known, max(len(known) // 50, 1))
+    return line[np.linspace(0, len(line) - 1, min(len(line), most)).round().astype(int)]
+
+
 def curves(losses: dict[str, list[float]], first: int, width: int, height: int) -> Image.Image:
     """Two losses, each smoothed, over the steps that begin after step `first`; what is not finite is left out."""
     image = Image.new("RGB", (width, height), PAPER)
     pen = ImageDraw.Draw(image)
     left, top, right, bottom = 40, 40, width - 6, height - 18
     pen.rectangle((left, top, right, bottom), outline=GREY)
-    known = {name: np.asarray(values)[np.isfinite(values)] for name, values in losses.items()}
-    lines = {name: smooth(values, max(len(values) // 50, 1)) for name, values in known.items() if len(values) > 1}
+    lines = {name: line for name, values in losses.items() if len(line := thinned(values, width))}
     low = min((line.min() for line in lines.values()), default=0.0)
     high = max(max((line.max() for line in lines.values()), default=1.0), low + 1e-6)
     for i, (name, colour) in enumerate(zip(losses, (BLUE, ORANGE), strict=True)):
@@ -91,9 +99,8 @@ def curves(losses: dict[str, list[float]], first: int, width: int, height: int) 
         if name not in lines:
             continue
         line = lines[name]
-        at = np.linspace(0, len(line) - 1, min(len(line), width)).round().astype(int)
-        x = left + (right - left) * at / (len(line) - 1)
-        y = bottom - (bottom - top) * (line[at] - low) / (high - low)
+        x = np.linspace(left, right, len(line))
+        y = bottom - (bottom - top) * (line - low) / (high - low)
         pen.line(list(zip(x.tolist(), y.tolist(), strict=True)), fill=colour, width=2)
         pen.text((right, 2 + 18 * i), f"{line[-1]:.3g}", fill=colour, font=font(13), anchor="ra")
     for y, value, anchor in ((top, high, "ra"), (bottom, low, "rs")):

@@ -13,10 +13,10 @@ from PIL import Image
 from torch import Tensor
 
 from course_lib.cnn.pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
-from course_lib.errors import CourseError
 from course_lib.show import paint
 from course_lib.show.figures import grey, number_panels
-from course_lib.show.panel import Panel, choice, player, steps
+from course_lib.show.panel import Panel, Picture, choice, player, steps
+from course_lib.show.windows import Windows, positions, small_image
 
 Box = tuple[int, int, int, int]  # row, column, height, width
 DASHES = {"no pooling": "k-", "max 2x2": "C0--", "average 2x2": "C1--", "max 4x4": "C0-", "average 4x4": "C1-"}
@@ -59,50 +59,68 @@ def change_curves(axis: Axes, measured: dict[str, Sequence[float]], title: str =
 
 def pooling_explorer(pixels: Tensor) -> Panel:
     """Panel over a small grey image [H, W] with values in [0, 1], at most 14 by 14."""
-    if pixels.ndim != 2 or max(pixels.shape) > 14 or min(pixels.shape) < 4:
-        raise CourseError(f"pixels: got shape {list(pixels.shape)}, expected [H, W] between 4 and 14 on a side")
+    height, width = small_image(pixels, 4)
+    position, view = positions((height // 2) * (width // 2)), Windows()
+    view.follow(position)
     controls = {
         "kind": choice("pooling", ["max", "average"]),
         "kernel": steps("window", 2, 2, 4),
         "stride": steps("stride", 2, 1, 4),
         "shift": steps("shift right", 0, 0, 3),
-        "step": steps("position", 0, 0, (pixels.shape[0] // 2) * (pixels.shape[1] // 2) - 1),
+        "step": position,
     }
 
-    def draw(kind: str, kernel: int, stride: int, shift: int, step: int) -> tuple[Image.Image, str]:
+    def draw(kind: str, kernel: int, stride: int, shift: int, step: int) -> tuple[Picture, str]:
         moved = torch.zeros_like(pixels, dtype=torch.float64)
-        moved[:, shift:] = pixels[:, : pixels.shape[1] - shift].double()
-        if kind == "max":
-            pooled, indices = max_pool2d(moved[None, None], kernel, stride)
-        else:
-            pooled = avg_pool2d(moved[None, None], kernel, stride)
-        pooled = pooled[0, 0]
+        moved[:, shift:] = pixels[:, : width - shift].double()
+        pooled, gradients = pooled_with_gradients(moved, kind, kernel, stride)
         rows, columns = pooled.shape
-        controls["step"].max = rows * columns - 1
-        step = min(step, rows * columns - 1)
+        position.max = rows * columns - 1
+        step = min(step, position.max)
         row, column = divmod(step, columns)
-        one = torch.zeros(1, 1, rows, columns, dtype=torch.float64)
-        one[0, 0, row, column] = 1.0  # ask for the gradient of this one output
-        if kind == "max":
-            gradient = max_pool2d_backward(one, indices, moved.shape)[0, 0]
-        else:
-            gradient = avg_pool2d_backward(one, moved.shape, kernel, stride)[0, 0]
+        corners = [divmod(i, columns) for i in range(rows * columns)]
+        shares = [
+            gradient[r * stride : r * stride + kernel, c * stride : c * stride + kernel].flatten().tolist()
+            for gradient, (r, c) in zip(gradients, corners, strict=True)
+        ]
+        view.show(moved, pooled, size=kernel, stride=stride, kind=kind, shares=shares)
         window = (row * stride, column * stride, kernel, kernel)
-        inside = torch.zeros_like(gradient, dtype=torch.bool)  # elsewhere the gradient is 0, which needs no number
+        inside = torch.zeros_like(moved, dtype=torch.bool)  # elsewhere the gradient is 0, which needs no number
         inside[row * stride : row * stride + kernel, column * stride : column * stride + kernel] = True
-        value = float(pooled[row, column])
-        picture = paint.beside(
-            paint.number_grid(moved, boxes=[window], title="input"),
-            paint.number_grid(pooled, boxes=[(row, column, 1, 1)], title=f"{kind} of each window"),
-            paint.number_grid(gradient, decimals=2, known=inside, boxes=[window], title="gradient of that one output"),
-        )
+        value, gradient = float(pooled[row, column]), gradients[step]
+
+        def still() -> Image.Image:
+            return paint.beside(
+                paint.number_grid(moved, boxes=[window], title="input"),
+                paint.number_grid(pooled, boxes=[(row, column, 1, 1)], title=f"{kind} of each window"),
+                paint.number_grid(
+                    gradient, decimals=2, known=inside, boxes=[window], title="gradient of that one output"
+                ),
+            )
+
         words = (
             f"{kind} pooling with a {kernel}x{kernel} window and stride {stride}, input shifted by {shift}: "
             f"output row {row}, column {column} is {value:.2f}; "
             f"its gradient reaches {int((gradient != 0).sum())} of {kernel * kernel} inputs."
         )
-        return picture, words
+        return still, words
 
-    top = ipywidgets.HBox([controls["step"], player(controls["step"])])
+    top = ipywidgets.HBox([position, player(position)])
     left = ipywidgets.VBox([controls["kind"], controls["kernel"], controls["stride"]])
-    return Panel(controls, draw, [ipywidgets.HBox([left, ipywidgets.VBox([top, controls["shift"]])])])
+    return Panel(controls, draw, [ipywidgets.HBox([left, ipywidgets.VBox([top, controls["shift"]])])], view)
+
+
+def pooled_with_gradients(pixels: Tensor, kind: str, kernel: int, stride: int) -> tuple[Tensor, Tensor]:
+    """The pooled image [rows, columns], and for each of its numbers in turn the gradient [rows * columns, H, W]."""
+    if kind == "max":
+        pooled, indices = max_pool2d(pixels[None, None], kernel, stride)
+    else:
+        pooled = avg_pool2d(pixels[None, None], kernel, stride)
+    rows, columns = pooled.shape[-2:]
+    count = rows * columns
+    each = torch.eye(count, dtype=pixels.dtype).reshape(count, 1, rows, columns)  # ask for one output at a time
+    if kind == "max":
+        gradients = max_pool2d_backward(each, indices.expand(count, -1, -1, -1), pixels.shape)
+    else:
+        gradients = avg_pool2d_backward(each, pixels.shape, kernel, stride)
+    return pooled[0, 0], gradients[:, 0]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import ipywidgets
 import numpy as np
 import torch
+import traitlets
 from PIL import Image
 from torch import Tensor
 
@@ -17,14 +19,13 @@ from course_lib.gan import games
 from course_lib.gan.points import PointGAN, Points, grid, ring
 from course_lib.metrics import mode_coverage
 from course_lib.show import paint, plane
-from course_lib.show.panel import Panel, choice
-from course_lib.show.training_a_cnn import Pad
+from course_lib.show.panel import Drawn, Panel, Picture, choice
 from course_lib.training.budget import budget
 from course_lib.training.guards import own_randomness
 
 BATCH, SHOWN, JUDGED, PULLED = 128, 250, 1000, 70  # points: in a batch, drawn, counted, with an arrow
 FIELD, MARKS, BEND = 56, 11, 41  # opinions per side; noise lines per axis, and points on each
-KEPT = 3000  # steps in the loss curves
+KEPT, CURVE = 3000, 200  # steps in the loss curves, and points that are drawn of them
 FAR, WILD = 50.0, 1e4  # a typical generated point this far away, or a loss this large, has diverged
 OWN, EXAMPLE = "your own drawing", [[[0.2, 0.3], [0.5, 0.8], [0.8, 0.3]]]
 
@@ -140,38 +141,60 @@ class Lab:
         believed = (float(real.mean()), float(fake.mean()))
         return Planes(opinion.reshape(FIELD, FIELD), believed, fakes, pulls, warp.reshape(2, MARKS, BEND, 2))
 
-    def picture(self, arrows: bool = True) -> tuple[Image.Image, str]:
-        """Everything in one image, and the sentence that describes it."""
-        seen = self.planes()
+    def verdict(self, seen: Planes) -> tuple[list[str], str]:
+        """How the game stands, in a few lines, and in the sentence that describes its picture."""
         steps, of = len(self.losses["generator"]), len(self.points.centres)
+        rates = "learning rates: G {:.2g}, D {:.2g}".format(*self.rates)
+        if self.diverged:
+            words = f"The {self.game} game (data: {self.data}) diverged at step {steps}: press reset, lower the rates."
+            return [f"diverged at step {steps}: press reset,", "and take smaller learning rates", rates], words
+        modes, near, _ = mode_coverage(seen.fakes, self.points.centres, self.points.spread)
+        lost = int((seen.fakes.abs() > plane.REACH).any(dim=1).sum())
+        if self.scores:
+            opinion = f"the critic scores real {seen.believed[0] - seen.believed[1]:+.2g} above fake"
+        else:
+            opinion = "real believed {:.0%}, fake {:.0%}".format(*seen.believed)
+        words = (
+            f"After {steps} steps of the {self.game} game (data: {self.data}), the generated points cover {modes} "
+            f"of {of} modes and {near:.0%} of them lie near one; {opinion}; {lost / JUDGED:.0%} lie outside."
+        )
+        return [f"modes covered: {modes} of {of}", f"generated points near a mode: {near:.0%}", opinion, rates], words
+
+    def frame(self, seen: Planes, arrows: bool = True) -> dict[str, Any]:
+        """What the browser draws: float32 points as bytes, the field as uint8, both losses smoothed and thinned."""
+        numbers = {"real": self.real[:SHOWN], "fakes": seen.fakes[:SHOWN], "warp": seen.warp}
+        numbers["pulls"] = seen.pulls if arrows else seen.pulls[:0]
+        lines = [
+            [f"{name}'s loss", plane.thinned(values[-KEPT:], CURVE).round(4).tolist()]
+            for name, values in self.losses.items()
+        ]
+        return {name: bytes(part.contiguous().numpy()) for name, part in numbers.items()} | {
+            "opinion": bytes((seen.opinion.nan_to_num(0.5) * 255).round().byte().numpy()),
+            "grid": [MARKS, BEND],
+            "losses": lines,
+            "step": len(self.losses["generator"]),
+            "scores": self.scores,
+            "diverged": self.diverged,
+            "state": "; ".join(self.verdict(seen)[0]),
+        }
+
+    def picture(self, arrows: bool = True) -> tuple[Image.Image, str]:
+        """Everything in one still image, and the sentence that describes it."""
+        seen = self.planes()
+        state, words = self.verdict(seen)
+        steps = len(self.losses["generator"])
         board = plane.field(seen.opinion, 400)
         plane.dots(board, self.real[:SHOWN], real=True)
-        if self.diverged:
-            state = [f"diverged at step {steps}: press reset,", "and take smaller learning rates"]
-            words = f"The {self.game} game (data: {self.data}) diverged at step {steps}: press reset, lower the rates."
-        else:
+        if not self.diverged:
             if arrows:
                 plane.arrows(board, seen.fakes[:PULLED], seen.pulls)
             plane.dots(board, seen.fakes[:SHOWN], real=False)
-            modes, near, _ = mode_coverage(seen.fakes, self.points.centres, self.points.spread)
-            lost = int((seen.fakes.abs() > plane.REACH).any(dim=1).sum())
-            if self.scores:
-                opinion = f"the critic scores real {seen.believed[0] - seen.believed[1]:+.2g} above fake"
-            else:
-                opinion = "real believed {:.0%}, fake {:.0%}".format(*seen.believed)
-            state = [f"modes covered: {modes} of {of}", f"generated points near a mode: {near:.0%}", opinion]
-            words = (
-                f"After {steps} steps of the {self.game} game (data: {self.data}), the generated points cover {modes} "
-                f"of {of} modes and {near:.0%} of them lie near one; {opinion}; {lost / JUDGED:.0%} lie outside."
-            )
-        state.append("learning rates: G {:.2g}, D {:.2g}".format(*self.rates))
         recent = {name: values[-KEPT:] for name, values in self.losses.items()}
         left = paint.above(
-            paint.text_line("discriminator: blue real, orange fake; dots: round real, square fake", 13, width=400),
-            board,
+            paint.text_line("discriminator: blue real, orange fake; dots: blue real, orange fake", 13, width=400), board
         )
         middle = paint.above(
-            paint.text_line("generator: a grid of noise, warped", 13), plane.warped(seen.warp, self.real, 280)
+            paint.text_line("generator: a grid of noise, bent", 13), plane.warped(seen.warp, self.real, 280)
         )
         right = paint.above(paint.text_line(f"step {steps}", 13), plane.curves(recent, max(steps - KEPT, 0), 236, 280))
         numbers = paint.above(*(paint.text_line(line, 16, paint.INK, 534) for line in state), gap=0)
@@ -182,31 +205,54 @@ class Lab:
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
 
-PACES = {"slow": (1, 400), "normal": (4, 60), "fast": (30, 60)}  # steps per picture, milliseconds between two pictures
-PATIENCE = 0.04  # seconds of training per picture, so that a slow game costs steps and not pictures
+PACES = {"slow": (1, 400), "normal": (2, 40), "fast": (30, 40)}  # steps per picture, milliseconds between two pictures
+PATIENCE = 0.025  # seconds of training per picture, so that a slow game costs steps and not pictures
+
+
+class Board(Drawn):
+    """Both networks at one moment, drawn by the browser; the pointer draws `strokes` on it, as on chapter 4's pad.
+
+    drawing  whether the strokes are the data, so that the next one joins them
+    """
+
+    _esm = Path(__file__).with_name("gan_lab.js")
+    frame = traitlets.Dict().tag(sync=True)
+    strokes = traitlets.List(EXAMPLE).tag(sync=True)
+    drawing = traitlets.Bool().tag(sync=True)
+    value = traitlets.List(EXAMPLE)
+
+    @traitlets.observe("strokes")
+    def _follow(self, change) -> None:
+        self.value = change["new"]
 
 
 def gan_lab(data: str = "ring of 8", game: str = "non-saturating", steps: int | None = None, seed: int = 0) -> Panel:
-    """Panel with a game in the plane, trained for `steps` steps when it opens (default: as the budget allows)."""
-    lab = Lab(data, game, seed)
-    lab.step(budget(smoke=20, laptop=800) if steps is None else steps)
-    pad = Pad(strokes=EXAMPLE, width=0.03)
+    """Panel with a game in the plane that begins at step 0.
+
+    steps  how long the game in its still picture was trained (default: as the budget allows)
+    """
+    lab, board = Lab(data, game, seed), Board()
+    steps = budget(smoke=20, laptop=800) if steps is None else steps
     controls: dict[str, Any] = {
         "data": choice("data", [*DATA, OWN], data),
         "game": choice("game", list(GAMES), game),
         "generator": rate_slider("generator rate", lab.rates[0]),
         "discriminator": rate_slider("discriminator rate", lab.rates[1]),
-        "strokes": pad,
+        "strokes": board,
         "arrows": ipywidgets.Checkbox(True, description="arrows: where D sends fakes", indent=False),
     }
 
-    def draw(data: str, game: str, generator: float, discriminator: float, strokes: list, arrows: bool):
-        pad.layout.display = None if data == OWN else "none"
+    def draw(
+        data: str, game: str, generator: float, discriminator: float, strokes: list, arrows: bool
+    ) -> tuple[Picture, str]:
+        board.drawing = data == OWN
         if (data, game) != (lab.data, lab.game) or (data == OWN and strokes != lab.strokes):
             lab.reset(data=data, game=game, strokes=strokes)
         if (generator, discriminator) != lab.rates:
             lab.set_rates(generator, discriminator)
-        return lab.picture(arrows)
+        seen = lab.planes()
+        board.frame = lab.frame(seen, arrows)
+        return lambda: lab.picture(arrows)[0], lab.verdict(seen)[1]
 
     play = ipywidgets.Play(
         min=0, max=10**9, interval=PACES["normal"][1], show_repeat=False, tooltip="play and pause, stop"
@@ -217,7 +263,12 @@ def gan_lab(data: str = "ring of 8", game: str = "non-saturating", steps: int | 
     rows = [["data", "game"], ["generator", "discriminator"]]
     knobs = [ipywidgets.HBox([controls[name] for name in names], layout=row) for names in rows]
     buttons = ipywidgets.HBox([play, step, reset, pace, controls["arrows"]], layout=row)
-    panel = Panel(controls, draw, [*knobs, buttons, pad])
+    panel = Panel(controls, draw, [*knobs, buttons], board)
+
+    def trained() -> tuple[Image.Image, str]:
+        ahead = Lab(data, game, seed)
+        ahead.step(steps)
+        return ahead.picture()
 
     def train(count: int) -> None:
         lab.step(count, PATIENCE)
@@ -231,10 +282,15 @@ def gan_lab(data: str = "ring of 8", game: str = "non-saturating", steps: int | 
         if play.playing:
             train(PACES[pace.value][0])
 
+    def draw_own(_) -> None:
+        controls["data"].value = OWN
+
+    board.observe(draw_own, "strokes")
     play.observe(tick, "value")
     pace.observe(lambda change: setattr(play, "interval", PACES[change["new"]][1]), "value")
     step.on_click(lambda _: train(1))
     reset.on_click(lambda _: (lab.reset(), panel.refresh()))
+    panel.still = trained
     panel.lab, panel.play, panel.pace, panel.step, panel.reset = lab, play, pace, step, reset
     return panel
 

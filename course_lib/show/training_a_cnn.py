@@ -79,15 +79,15 @@ def digit_reader(model: Classifier, names: tuple[str, ...] = tuple("0123456789")
     def read(strokes: list, thickness: float) -> tuple[Image.Image, str]:
         pad.width = thickness / 40
         image = image_of(strokes, thickness)
-        if not strokes:
-            return paint.text_line(
-                "Draw a digit on the black square.", 17
-            ), "An empty drawing pad, waiting for a digit."
-        chances = model.read(image)[0].tolist()
-        best = max(range(len(chances)), key=chances.__getitem__)
-        words = f"The drawing is read as {names[best]} with probability {chances[best]:.0%}."
+        if strokes:
+            chances = model.read(image)[0].tolist()
+            best = max(range(len(chances)), key=chances.__getitem__)
+            words = f"The drawing is read as {names[best]} with probability {chances[best]:.0%}."
+        else:  # a picture of the same height, so that the page stays where it is
+            chances, words = [0.0] * len(names), "An empty drawing pad, waiting for a digit: draw on the black square."
         seen = paint.above(paint.text_line("what the network sees"), paint.enlarged(image[0], 196))
-        return paint.beside(seen, paint.above(paint.text_line("what it reads"), paint.bars(chances, names))), words
+        reads = paint.text_line("what it reads" if strokes else "draw a digit on the black square")
+        return paint.beside(seen, paint.above(reads, paint.bars(chances, names))), words
 
     buttons = []
     for digit in range(10):

@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib.show.figures import bundle, figure, png, to_pixels
+from course_lib.show.figures import SHARP, bundle, figure, png, to_pixels
 from course_lib.training.progress import Bar, recent
 
 
@@ -40,8 +40,13 @@ def curves(losses: dict[str, list[float]], alt: str, title: str = "") -> None:
     figure(fig, alt)
 
 
+SHARES = ("accuracy",)  # what is no loss but a share, from 0 to 1, and has an axis of its own
+
+
 class TrainingView:
-    """Pass it to `fit(view=...)`. Redraws every `every` seconds, in place; without a notebook it is a plain bar.
+    """Pass it to `fit(view=...)`. Draws before the first step and then every `every` seconds, in place.
+
+    Without a notebook it is a plain bar.
 
     `samples(model) -> images [N, C, H, W]` draws what the model makes, or looks at, beside the curves.
     """
@@ -52,8 +57,11 @@ class TrainingView:
 
     def start(self, model: Any, run: Any, steps: int | None, seconds: float | None) -> None:
         self.limit = f"{steps} steps" if steps is not None else f"{seconds:g} s"
-        self.handle, self.bar, self.drawn = None, None, time.monotonic()
-        if not in_notebook():
+        self.most = (steps, seconds)
+        self.handle, self.bar = None, None
+        if in_notebook():
+            self.show(model, run, "begun")
+        else:
             self.bar = Bar()
             self.bar.start(model, run, steps, seconds)
 
@@ -72,7 +80,8 @@ class TrainingView:
     def show(self, model: Any, run: Any, state: str) -> None:
         from IPython.display import display
 
-        content = bundle(png(self.picture(model, run, state)), self.words(run, state))
+        sharp = 1 if state == "running" else SHARP  # what stays on the page is crisp
+        content = bundle(png(self.picture(model, run, state), sharp), self.words(run, state), sharp)
         if self.handle is None:
             self.handle = display(content, raw=True, display_id=True)
         else:
@@ -84,14 +93,33 @@ class TrainingView:
         now = ", ".join(f"{name} {value:.3f}" for name, value in recent(run.losses).items())
         return f"{self.what}, {state} after {run.steps} steps: {now or 'no steps yet'}."
 
+    def done(self, run: Any) -> float:
+        """How much of the training is behind, in [0, 1]."""
+        steps, seconds = self.most
+        return min(1.0, run.steps / steps if steps else run.seconds / seconds)
+
     def picture(self, model: Any, run: Any, state: str) -> Figure:
-        drawn = to_pixels(self.samples(model)) if self.samples else None
-        fig, axes = plt.subplots(1, 2 if self.samples else 1, figsize=(9 if self.samples else 6, 3), squeeze=False)
-        draw_curves(axes[0, 0], run.losses)
-        axes[0, 0].set_title(f"{state}: step {run.steps}, {run.seconds:.0f} s of {self.limit}", fontsize=10, loc="left")
-        if drawn is not None:
-            axes[0, 1].imshow(tile(drawn))
-            axes[0, 1].set_axis_off()
+        """The curves, shares below the losses, and beside them what `samples` draws; a bar over all says how far."""
+        losses = {name: values for name, values in run.losses.items() if name not in SHARES}
+        shares = {name: values for name, values in run.losses.items() if name in SHARES}
+        rows = ["bar", "losses", *(["shares"] if shares else [])]
+        mosaic = [[row, row if row == "bar" else "samples"] if self.samples else [row] for row in rows]
+        heights = [0.05, *[1.0] * (len(rows) - 1)]
+        size = (9.5, 4.2) if self.samples else (6, 3.4)
+        fig, axes = plt.subplot_mosaic(mosaic, figsize=size, height_ratios=heights)
+        axes["bar"].barh(0, self.done(run), color="C1")
+        axes["bar"].set(xlim=(0, 1), xticks=[], yticks=[], facecolor="0.9")
+        axes["bar"].spines[:].set_visible(False)
+        words = f"{state}: step {run.steps}, {run.seconds:.0f} s of {self.limit}"
+        axes["bar"].set_title(words, fontsize=10, loc="left")
+        draw_curves(axes["losses"], losses)
+        if shares:
+            draw_curves(axes["shares"], shares)
+            axes["shares"].set(ylim=(0, 1.02))
+            axes["losses"].set(xlabel="")
+        if self.samples:
+            axes["samples"].imshow(tile(to_pixels(self.samples(model))))
+            axes["samples"].set_axis_off()
         return fig
 
 

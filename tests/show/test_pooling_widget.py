@@ -44,6 +44,8 @@ def test_the_explorer_writes_the_gradient_of_its_window_only(monkeypatch):
     )
     panel = pooling.pooling_explorer(torch.rand(6, 6, generator=torch.Generator().manual_seed(0)))
     panel.set(kind="average", kernel=2, stride=2, step=4)
+    assert not asked, "nobody looks at the still picture"
+    assert panel.png
     gradient, how = asked[-1]
     assert how["boxes"] == [(2, 2, 2, 2)]
     assert how["known"].sum() == 4

@@ -172,10 +172,25 @@ def test_the_training_view_draws_once_and_then_in_place(monkeypatch):
     view.update(None, run)
     run.steps = 10
     view.finish(None, run)
-    assert len(first) == 1
-    assert len(updates) == 1
-    assert first[0]["text/plain"] == "A test training, running after 3 steps: loss 2.000."
-    assert "finished after 10 steps" in updates[0]["text/plain"]
+    assert first[0]["text/plain"] == "A test training, begun after 3 steps: loss 2.000."
+    assert [content["text/plain"].split(":")[0] for content in updates] == [
+        "A test training, running after 3 steps",
+        "A test training, finished after 10 steps",
+    ]
+
+
+def test_the_training_view_gives_accuracy_its_own_axis_and_says_how_far_it_is():
+    view = show.TrainingView()
+    view.limit, view.most = "10 steps", (10, None)
+    run = Run(None, {"loss": [3.0, 2.0], "accuracy": [0.1, 0.2]}, steps=2, seconds=1.0)
+    fig = view.picture(None, run, "running")
+    bar, losses, shares = fig.axes
+    assert bar.patches[0].get_width() == pytest.approx(0.2)
+    assert "step 2, 1 s of 10 steps" in bar.get_title(loc="left")
+    assert [[line.get_label() for line in axis.lines] for axis in (losses, shares)] == [["loss"], ["accuracy"]]
+    assert shares.get_ylim()[1] < 1.1
+    view.most = (None, 4.0)
+    assert view.done(run) == pytest.approx(0.25)
 
 
 def test_tiles_are_in_reading_order():
