@@ -12,7 +12,7 @@ from torch import Tensor
 from course_lib.data.imageset import ImageSet
 from course_lib.errors import CourseError
 from course_lib.show import paint
-from course_lib.show.panel import Panel, choice, slider
+from course_lib.show.panel import Panel, Touch, choice, slider
 
 SIDE, BIG = 340, 200  # pixels on the screen: the plane, one image
 CODES = 1500  # dots in the plane
@@ -22,7 +22,8 @@ TILES = 15  # images along one side of the decoded plane
 def code_plane(model: Any, images: ImageSet) -> Panel:
     """Panel for a model of two code numbers with `codes(images)` and `decode(codes)`.
 
-    Two sliders move a point in the plane; the decoder's image of it is shown beside the image whose code is nearest.
+    Press or drag in the plane, or move two sliders, and the point moves; the decoder's image of it is shown beside the
+    image whose code is nearest.
     The plane shows the codes of `images`, one colour per class, or a grid of decoded points. The dashed circle holds
     95 % of the draws from a standard normal.
     """
@@ -60,13 +61,24 @@ def code_plane(model: Any, images: ImageSet) -> Panel:
             paint.above(paint.text_line("the nearest image", 13), paint.enlarged(shown[near], BIG // 2), gap=2),
         )
         picture = paint.beside(paint.above(plane, key), paint.above(tiles, *map(paint.text_line, lines)))
+        x, y = ((point[0] - low) / (high - low)).tolist()
+        board.lay(picture, [(0, 0, SIDE, SIDE)], [(x, 1 - y)])
         words = (
             f"The plane of codes with a cross at ({across:.2f}, {up:.2f}), and what is decoded there. The nearest of "
             f"{len(codes)} codes is {away:.2f} away, of class {name}."
         )
         return picture, words
 
-    return Panel(controls, draw)
+    board = Touch()
+    panel = Panel(controls, draw, [*controls.values()], board)
+
+    def follow(change: dict[str, Any]) -> None:
+        _, x, y, _ = change["new"]
+        across, up = (low + torch.tensor([x, 1 - y]) * (high - low)).tolist()
+        panel.set(across=across, up=up)
+
+    board.observe(follow, "spot")
+    return panel
 
 
 def frame(codes: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,7 +107,7 @@ def scatter(codes: Tensor, labels: Tensor, low: Tensor, high: Tensor) -> Image.I
     pen = ImageDraw.Draw(image)
     pen.rectangle((0, 0, SIDE - 1, SIDE - 1), outline=paint.GREY)
     for (x, y), label in zip(pixel(codes, low, high), labels.tolist(), strict=True):
-        pen.ellipse((x - 1.8, y - 1.8, x + 1.8, y + 1.8), fill=paint.class_colour(label))
+        paint.dot(pen, x, y, paint.class_colour(label))
     angle = torch.linspace(0, 2 * torch.pi, 61)
     circle = 2.448 * torch.stack([angle.cos(), angle.sin()], dim=1)  # the root of -2 ln 0.05
     ring = pixel(circle, low, high)

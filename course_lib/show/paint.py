@@ -94,6 +94,11 @@ def number_grid(
     return image
 
 
+def dot(pen: ImageDraw.ImageDraw, x: float, y: float, colour: tuple[int, int, int]) -> None:
+    """A small dot with a dark rim, so that a pale one is seen on white."""
+    pen.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), fill=colour, outline=tuple(part // 2 for part in colour))
+
+
 def class_colour(label: int) -> tuple[int, int, int]:
     return CLASSES[label % len(CLASSES)]
 

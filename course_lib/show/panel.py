@@ -32,6 +32,30 @@ class Drawn(anywidget.AnyWidget):
     words = traitlets.Unicode().tag(sync=True)
 
 
+Rectangle = tuple[float, float, float, float]  # left, top, width, height
+
+
+class Touch(anywidget.AnyWidget):
+    """A painted picture to drag over, in some of its parts; with the arrow keys too.
+
+    areas  the parts, each [left, top, width, height] as shares of the picture
+    now    the present [x, y] of each, in [0, 1] from its top left
+    spot   [which, x, y, press]: where the pointer is in which area
+    """
+
+    _esm = Path(__file__).with_name("touch.js")
+    value = traitlets.Unicode().tag(sync=True)
+    areas = traitlets.List().tag(sync=True)
+    now = traitlets.List().tag(sync=True)
+    spot = traitlets.List().tag(sync=True)
+
+    def lay(self, picture: Image.Image, places: list[Rectangle], now: list[tuple[float, float]]) -> None:
+        """The areas as they lie in the picture, in its pixels, and the present place in each."""
+        wide, high = picture.size
+        self.areas = [[left / wide, top / high, width / wide, height / high] for left, top, width, height in places]
+        self.now = [list(place) for place in now]
+
+
 class Held(traitlets.HasTraits):
     """A control without a widget of its own: its value is changed in the picture."""
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import anywidget
 import ipywidgets
 import torch
-import traitlets
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -20,21 +17,12 @@ from course_lib.errors import CourseError
 from course_lib.metrics.factors import correlations
 from course_lib.metrics.likelihood import ACTIVE, likelihood
 from course_lib.show import paint
-from course_lib.show.panel import Panel, choice, slider, steps
+from course_lib.show.panel import Panel, Touch, choice, slider, steps
 from course_lib.vae.autoencoders_to_vae import Coder
 from course_lib.vae.training_a_vae import VAE, log_normal
 
 COUNT = 2000  # images whose codes are looked at
 MARGIN = (34, 24)  # pixels left of a plot, and above it
-
-
-class Touch(anywidget.AnyWidget):
-    """A picture to drag over; `spot` is [x, y, press]: where in `area`, from its top left, in [0, 1]."""
-
-    _esm = Path(__file__).with_name("touch.js")
-    value = traitlets.Unicode().tag(sync=True)
-    area = traitlets.List([0.0, 0.0, 1.0, 1.0]).tag(sync=True)
-    spot = traitlets.List().tag(sync=True)
 
 
 def checked(model: Any, images: Any) -> tuple[Tensor, ImageSet]:
@@ -120,13 +108,13 @@ def latent_plane(model: Coder, images: ImageSet) -> Panel:
         words += f" {around}, the nearest {float(distances.min()):.2f} away."
         decoded = paint.enlarged(model.decode(at)[0], 224)
         picture = paint.beside(sheet, paint.above(paint.text_line("decoded there"), decoded, *map(line_of, lines)))
-        board.area = [left / picture.width, top / picture.height, SIDE / picture.width, SIDE / picture.height]
+        board.lay(picture, [(left, top, SIDE, SIDE)], [((1 + across / reach) / 2, (1 - up / reach) / 2)])
         return picture, words
 
     panel = Panel(controls, draw, [ipywidgets.HBox(list(controls.values()), layout=WRAP)], picture=board)
 
     def follow(change: dict[str, Any]) -> None:
-        x, y, _ = change["new"]
+        _, x, y, _ = change["new"]
         panel.set(across=round((2 * x - 1) * reach, 2), up=round((1 - 2 * y) * reach, 2))
 
     board.observe(follow, "spot")
@@ -164,13 +152,14 @@ def dots(codes: Tensor, images: ImageSet, reach: float, rings: bool) -> Image.Im
     square = Image.new("RGB", (SIDE, SIDE), paint.PAPER)
     pen = ImageDraw.Draw(square)
     for radius in (SIDE / 2 / reach * sigma for sigma in (1, 2, 3) if rings):
-        pen.ellipse([SIDE / 2 + side * radius for side in (-1, -1, 1, 1)], outline=paint.GREY)
+        pen.ellipse([SIDE / 2 + side * radius for side in (-1, -1, 1, 1)], outline=paint.SOFT)
     places, labels = (pixels(codes, reach) - torch.tensor(MARGIN)).tolist(), images.labels.tolist()
     for (x, y), label in zip(places, labels, strict=True):
-        pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=paint.class_colour(label))
-    for label in sorted(set(labels)):
-        middle = codes[images.labels.cpu() == label].median(dim=0).values[None]
-        x, y = (pixels(middle, reach)[0] - torch.tensor(MARGIN)).tolist()
+        paint.dot(pen, x, y, paint.class_colour(label))
+    known = sorted(set(labels))
+    middles = torch.stack([codes[images.labels.cpu() == label].median(dim=0).values for label in known])
+    names = apart(pixels(middles, reach) - torch.tensor(MARGIN), 24)
+    for label, (x, y) in zip(known, names.tolist(), strict=True):
         pen.text(
             (x, y),
             name_of(images, label),
@@ -181,6 +170,20 @@ def dots(codes: Tensor, images: ImageSet, reach: float, rings: bool) -> Image.Im
             stroke_fill=paint.PAPER,
         )
     return framed(square, reach, f"codes of {len(codes)} images, by class")
+
+
+def apart(places: Tensor, least: float, rounds: int = 100) -> Tensor:
+    """Places [N, 2] pushed away from each other until no two are nearer than `least`, or for so many rounds."""
+    places = places.double().clone()
+    places += 1e-3 * torch.arange(len(places), dtype=torch.float64)[:, None]  # two at one place part somewhere
+    for _ in range(rounds):
+        ways = places[:, None] - places
+        distances = ways.norm(dim=2).fill_diagonal_(math.inf)
+        if float(distances.min()) >= least:
+            break
+        push = (least - distances).clamp(min=0) / 2
+        places += (ways / distances[..., None] * push[..., None]).sum(dim=1)
+    return places
 
 
 def mosaic(model: Coder, reach: float) -> Image.Image:
@@ -210,8 +213,8 @@ def latent_sliders(model: Coder, images: ImageSet, most: int = 10) -> Panel:
     images  whose codes say how much each latent varies and, where their factors are known, which factor it follows:
             the first 2,000; the first 100 of them to start from
 
-    The row of a latent shows what it does: the present code, with this latent alone moved from end to end. "reset"
-    returns to the code of the starting image.
+    The row of a latent shows what it does: the present code, with this latent alone moved from end to end. It is a
+    slider itself: press or drag along it. "reset" returns to the code of the starting image.
     Raises CourseError for a model without codes, or images that it was not made for.
     """
     codes, images = checked(model, images)
@@ -243,12 +246,18 @@ def latent_sliders(model: Coder, images: ImageSet, most: int = 10) -> Panel:
             paint.beside(label_of(k, titles[k]), strip(row, (float(now[k]) + reach) / (2 * reach)), gap=6)
             for k, row in zip(shown, rows, strict=True)
         ]
-        title = paint.text_line(f"each latent alone, from {-reach:g} to {reach:g}")
+        title = paint.text_line(f"each latent alone, from {-reach:g} to {reach:g}: press or drag along a row")
         words = f"Decoded from the code of image {picker.value}, a {name_of(images, int(images.labels[picker.value]))}"
         words += f", with {', '.join(f'latent {k} at {float(now[k]):.2f}' for k in moved)}." if moved else "."
         words += " Most active: " + "; ".join(f"latent {k} {titles[k]}".strip() for k in shown[:3]) + "."
-        return paint.beside(paint.above(*left), paint.above(title, *strips, gap=4)), words
+        picture = paint.beside(paint.above(*left), paint.above(title, *strips, gap=4))
+        x, wide = picture.width - strips[0].width + 156 + TILE / 2, TILE * (STOPS - 1)  # from the first tile's middle
+        tops = [title.height + 4 + row * (TILE + 4) for row in range(len(shown))]
+        spots = [((float(now[k]) + reach) / (2 * reach), 0.5) for k in shown]
+        board.lay(picture, [(x, top, wide, TILE) for top in tops], spots)
+        return picture, words
 
+    board = Touch()
     reset = ipywidgets.Button(
         description="reset", layout={"width": "90px"}, tooltip="back to the starting image's code"
     )
@@ -256,7 +265,13 @@ def latent_sliders(model: Coder, images: ImageSet, most: int = 10) -> Panel:
     rows = [ipywidgets.HBox([controls[f"z{k}"], ipywidgets.Label(titles[k], layout=side)]) for k in shown]
     half = -(-len(rows) // 2)
     columns = [ipywidgets.VBox(part) for part in (rows[:half], rows[half:]) if part]
-    panel = Panel(controls, draw, [ipywidgets.HBox([picker, reset]), ipywidgets.HBox(columns, layout=WRAP)])
+    panel = Panel(controls, draw, [ipywidgets.HBox([picker, reset]), ipywidgets.HBox(columns, layout=WRAP)], board)
+
+    def follow(change: dict[str, Any]) -> None:
+        row, x, _, _ = change["new"]
+        panel.set(**{f"z{shown[row]}": (2 * x - 1) * reach})
+
+    board.observe(follow, "spot")
 
     def begin(_: Any = None) -> None:
         panel.set(**{f"z{k}": float(codes[picker.value, k]) for k in shown})

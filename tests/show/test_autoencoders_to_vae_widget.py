@@ -57,6 +57,19 @@ def test_moving_a_slider_changes_picture_and_words():
             assert panel.words != words
 
 
+def test_a_press_in_the_plane_moves_the_point_there():
+    model = Plain()
+    panel = show.widgets.code_plane(model, some_images())
+    low, high = panel.controls["across"].min, panel.controls["across"].max
+    floor, roof = panel.controls["up"].min, panel.controls["up"].max
+    for u, v in ((0.25, 0.1), (0.9, 0.6)):
+        panel.picture.spot = [0, u, v, 1]
+        assert panel.values["across"] == pytest.approx(low + u * (high - low), abs=0.01)
+        assert panel.values["up"] == pytest.approx(roof - v * (roof - floor), abs=0.01)
+        assert model.seen[-1][0].tolist() == pytest.approx([panel.values["across"], panel.values["up"]], abs=1e-5)
+        assert panel.picture.now[0] == pytest.approx([u, v], abs=1e-4)
+
+
 def test_the_decoder_gets_the_point_of_the_sliders():
     model = Plain()
     panel = show.widgets.code_plane(model, some_images())

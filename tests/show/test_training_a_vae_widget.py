@@ -153,10 +153,10 @@ def test_dragging_over_the_plane_moves_both_sliders_and_repaints_once():
     painted = []
     paint, panel.paint = panel.paint, lambda **values: painted.append(values) or paint(**values)
     for spot, across, up in (
-        ([0, 0, 1], -3, 3),
-        ([1, 1, 1], 3, -3),
-        ([0.5, 0.25, 1], 0, 1.5),
-        ([0.75, 0.5, 1], 1.5, 0),
+        ([0, 0, 0, 1], -3, 3),
+        ([0, 1, 1, 1], 3, -3),
+        ([0, 0.5, 0.25, 1], 0, 1.5),
+        ([0, 0.75, 0.5, 1], 1.5, 0),
     ):
         before = panel.png
         panel.picture.spot = spot
@@ -164,20 +164,48 @@ def test_dragging_over_the_plane_moves_both_sliders_and_repaints_once():
         assert panel.png != before
     assert len(painted) == 4
     panel.set(across=-1.0)
-    panel.picture.spot = [0.75, 0.5, 2]
+    panel.picture.spot = [0, 0.75, 0.5, 2]
     assert panel.values["across"] == 1.5, "a second press at the same place counts"
 
 
 def test_the_area_that_can_be_touched_is_the_plane_and_the_mark_lies_where_it_was_pressed():
     panel = show.widgets.latent_plane(Places(), planted(torch.tensor([[-1.0, 1.0], [1.0, 0.0]]), [0, 1]))
-    left, top, width, height = panel.picture.area
+    ((left, top, width, height),) = panel.picture.areas
     for u, v in ((0.25, 0.25), (0.5, 0.75), (0.8, 0.4)):
-        panel.picture.spot = [u, v, 0]
+        panel.picture.spot = [0, u, v, 0]
+        assert panel.picture.now[0] == pytest.approx([u, v])
         pixels = np.asarray(panel.paint(**panel.values)[0]).astype(int)
         wide, tall = pixels.shape[1], pixels.shape[0]
         x, y = (left + u * width) * wide, (top + v * height) * tall
         ring = [pixels[round(y + dy), round(x + dx)].sum() for dx, dy in ((9, 0), (-9, 0), (0, 9), (0, -9))]
         assert max(ring) < 200, "dark all around"
+
+
+def test_names_of_classes_are_pushed_apart_and_those_that_are_apart_stay():
+    places = torch.tensor([[100.0, 100.0], [104.0, 100.0], [100.0, 103.0], [300.0, 50.0]])
+    moved = widgets.apart(places, 24)
+    distances = torch.cdist(moved, moved) + 1000 * torch.eye(4)
+    assert distances.min() > 23
+    assert torch.allclose(moved[3], places[3].double(), atol=0.01)
+    assert torch.allclose(moved[:3].mean(dim=0), places[:3].double().mean(dim=0), atol=0.01)
+    assert torch.cdist(*[widgets.apart(torch.zeros(2, 2), 24)] * 2).max() > 23, "two at one place"
+
+
+def test_a_row_of_the_sliders_is_a_slider():
+    codes = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    panel = show.widgets.latent_sliders(Places(), planted(codes, [1] * 40))
+    assert len(panel.picture.areas) == 2
+    first, second = (float(name[1:]) for name in list(panel.controls)[:2])
+    panel.picture.spot = [1, 0.75, 0.4, 1]
+    name, reach = f"z{second:g}", panel.controls[f"z{second:g}"].max
+    assert panel.values[name] == pytest.approx(reach / 2, abs=reach / 30)
+    assert panel.picture.now[1][0] == pytest.approx(0.75, abs=0.02)
+    pixels = np.asarray(panel.paint(**panel.values)[0]).astype(int)
+    left, top, width, height = panel.picture.areas[1]
+    x, y = round((left + 0.75 * width) * pixels.shape[1]), round((top + 0.5 * height) * pixels.shape[0])
+    row = pixels[y, x - 6 : x + 7]
+    assert (np.abs(row - np.array(paint.ORANGE)).sum(axis=1) < 60).any(), "the mark lies under the pointer"
+    assert first != second
 
 
 def test_up_is_up_in_both_planes():
