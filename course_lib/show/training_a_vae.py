@@ -56,6 +56,7 @@ def reach_of(codes: Tensor) -> float:
 # ---------------------------------------------------------------------------------------------------------------------
 
 SIDE = 420  # of the plane, in pixels
+MOST = 0.98  # of the codes lie within the plane
 NEAREST = 25  # codes that say which class lives around a point
 
 
@@ -71,7 +72,7 @@ def latent_plane(model: Coder, images: ImageSet) -> Panel:
     if isinstance(model, Coder) and model.latent != 2:
         raise CourseError(f"model: got {model.latent} latents, expected 2 for a plane; latent_sliders takes any number")
     codes, images = checked(model, images)
-    reach = reach_of(codes)
+    reach = reach_of(codes.abs().amax(dim=1).quantile(MOST))  # a few stragglers would make all the others small
     planes = {
         "codes of images": dots(codes, images, reach, isinstance(model, VAE)),
         "decoded grid": mosaic(model, reach),
