@@ -135,14 +135,14 @@ CHAPTERS = (
         number=6,
         stem="dcgan",
         title="DCGAN",
-        built="transposed convolutions without a checkerboard, strided discriminator, latent walks; 28 px live, "
+        built="transposed convolutions and their grid, strided discriminator, latent walks; 28 px live, "
         "128 px in colour",
         article="A 4, C 4",
         modules=("gan.dcgan",),
         models={"dcgan": "gan.dcgan.DCGAN"},
         shipped={"dcgan": Shipped("dcgan", 2500)},
         widgets={"latent_explorer": "mix"},
-        minutes=120,
+        minutes=75,
     ),
     Chapter(
         number=7,

@@ -1,4 +1,4 @@
-"""Checks of chapter 6: overlap counts, batch normalisation, sampling without a trace, and walking along an arc."""
+"""Checks of chapter 6: overlap counts, batch normalisation, sampling without a trace, arcs, and unknown layers."""
 
 from __future__ import annotations
 
@@ -569,5 +569,111 @@ slerp = exercise(CHAPTER, "slerp")(
         },
         signs={"equal directions": (holds_nan, EQUAL_DIRECTIONS)},
         also=(turned,),
+    )
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Exercise 5: how_enlarged
+# ---------------------------------------------------------------------------------------------------------------------
+
+Enlarging = Callable[[Tensor], Tensor]  # images [N, 1, H, W] -> [N, 1, 2H, 2W]
+RESIZED = "resize-convolution"
+PADDED = {2: (0, 0), 3: (1, 1), 4: (1, 0), 5: (2, 1)}  # kernel -> padding, output_padding: with stride 2 all double
+ENLARGED = (*(f"kernel {k}" for k in PADDED), RESIZED)
+
+
+def enlarging(name: str, weight: Tensor, bias: float) -> Enlarging:
+    """A layer that doubles the side in the way of `name`, with as many of the weights [5, 5] as it needs."""
+
+    def layer(x: Tensor) -> Tensor:
+        if name == RESIZED:
+            repeated = x.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)
+            return F.conv2d(repeated, weight[None, None, :3, :3].to(x), padding=1) + bias
+        k = int(name[-1])
+        padding, output_padding = PADDED[k]
+        kernel = weight[None, None, :k, :k].to(x)
+        return F.conv_transpose2d(x, kernel, stride=2, padding=padding, output_padding=output_padding) + bias
+
+    return layer
+
+
+def unknown_layers(generator: torch.Generator) -> Iterator[Case]:
+    """Each way twice, in an order that is drawn, so that nobody guesses by counting; no weight is near zero."""
+    for place in torch.randperm(2 * len(ENLARGED), generator=generator).tolist():
+        size = 0.5 + torch.rand(5, 5, generator=generator, dtype=torch.float64)
+        weight = size * (2 * torch.randint(2, (5, 5), generator=generator) - 1)
+        bias = 0.3 + float(torch.rand((), generator=generator))
+        yield {"enlarge": enlarging(ENLARGED[place % len(ENLARGED)], weight, bias)}
+
+
+def told_apart(enlarge: Enlarging, *, dot: int = 9, even: str = "inside") -> str:
+    """Two probes: a dot shows how wide a stamp is, a flat image whether its groups have equal sums. The mistakes put
+    the dot elsewhere, look at the flat image in another way, or not at all.
+    """
+    zeros = torch.zeros(1, 1, 19, 19, dtype=torch.float64)
+    spot = zeros.clone()
+    spot[..., dot, dot] = 1
+    stamp = (enlarge(spot) - enlarge(zeros)).abs()[0, 0] > 1e-9
+    width = int(stamp.any(dim=1).sum())
+    inside = (enlarge(zeros + 1) - enlarge(zeros))[..., 6:-6, 6:-6]
+    flat = bool(inside.max() - inside.min() < 1e-9)
+    if even == "only":
+        return RESIZED if flat else "kernel 4"
+    if width == 4 and (flat if even == "inside" else even == "always"):
+        return RESIZED
+    return f"kernel {width}"
+
+
+def probes(**change: Any) -> Callable:
+    return partial(told_apart, **change)
+
+
+def no_such_way(case: Case, got: Sight, right: Sight) -> bool:
+    return not (isinstance(got.value, str) and got.value in ENLARGED) and not got.error
+
+
+how_enlarged = exercise(CHAPTER, "how_enlarged")(
+    Formula(
+        told_apart,
+        unknown_layers,
+        what="your verdict",
+        wrong={
+            "always the same": (
+                lambda enlarge: "kernel 4",
+                "you give every layer the same verdict: call enlarge on images of your choice and look at the answers",
+            ),
+            "only a flat image": (
+                probes(even="only"),
+                "a flat image tells a resize-convolution from the rest, not the rest from each other: how many pixels "
+                "does a single pixel reach?",
+            ),
+            "stamp cut off": (
+                probes(dot=0),
+                "a stamp is wider than you say. If your single pixel lies at the border, the padding cuts its stamp "
+                "off: put it into the middle",
+            ),
+            "always resize-convolution": (
+                probes(even="always"),
+                "you call kernel 4 a resize-convolution: both reach 4 x 4 pixels; one of them keeps a flat image flat",
+            ),
+            "resize-convolution unseen": (
+                probes(even="never"),
+                "you call a resize-convolution kernel 4: both reach 4 x 4 pixels, but what do they make of a flat "
+                "image? Look at its inside only, since fewer stamps reach the border, and compare with a tolerance",
+            ),
+        },
+        signs={
+            "no verdict": (
+                no_such_way,
+                f"that is no verdict: return one of {', '.join(ENLARGED)}. (If you counted a stamp's pixels: a layer "
+                "adds its bias everywhere, so compare with what it makes of zeros; and count along one side)",
+            ),
+            "kernels confused": (
+                lambda case, got, right: right.value != RESIZED and not got.error,
+                "a stamp is wider or narrower than you say: put a single 1 into the middle of zeros, and subtract what "
+                "the layer makes of zeros alone, since it has a bias",
+            ),
+        },
     )
 )

@@ -15,6 +15,7 @@ HEADS = {
     "batch_norm": "def batch_norm(x, gamma, beta, eps):",
     "sample": "def sample(generator, noise):",
     "slerp": "def slerp(a, b, share):",
+    "how_enlarged": "def how_enlarged(enlarge):",
 }
 
 
@@ -49,6 +50,19 @@ same = w < 1e-3
 w = torch.where(same, torch.ones_like(w), w)
 arc = (torch.sin((1 - share) * w) * a + torch.sin(share * w) * b) / torch.sin(w)
 return torch.where(same, (1 - share) * a + share * b, arc)
+"""
+PROBE = """
+zeros = torch.zeros(1, 1, 12, 12)
+dot = zeros.clone()
+dot[0, 0, 6, 6] = 1
+difference = enlarge(dot) - enlarge(zeros)
+rows = difference[0, 0].abs().amax(dim=1) > 1e-4
+k = int(rows.sum())
+if k == 4:
+    even = (enlarge(zeros + 1) - enlarge(zeros))[0, 0, 6:-6, 6:-6]
+    if torch.allclose(even, even[0, 0].expand_as(even), atol=1e-4):
+        return "resize-convolution"
+return f"kernel {k}"
 """
 
 RIGHT = {
@@ -156,6 +170,28 @@ RIGHT = {
         with np.errstate(invalid="ignore"):
             arc = (np.sin((1 - share) * w) * x + np.sin(share * w) * y) / np.sin(w)
         return torch.from_numpy(np.where(w < 1e-3, (1 - share) * x + share * y, arc))
+        """,
+    ],
+    "how_enlarged": [
+        PROBE,
+        """
+        x = torch.zeros(3, 1, 20, 16, dtype=torch.float64)
+        x[1, 0, 9, 8], x[2] = 1.0, 1.0
+        nothing, dot, even = enlarge(x)[:, 0]
+        columns = np.flatnonzero(((dot - nothing).abs() > 1e-6).any(dim=0).numpy())
+        if even[10:-10, 10:-10].std() < 1e-6 and len(columns) > 3:
+            return "resize-convolution"
+        return {2: "kernel 2", 3: "kernel 3", 4: "kernel 4", 5: "kernel 5"}[len(columns)]
+        """,
+        """
+        x = torch.ones(1, 1, 10, 10, dtype=torch.float64)
+        even = enlarge(x)[0, 0, 8:12, 8:12]
+        if even.max() - even.min() < 1e-9:
+            return "resize-convolution"
+        y = x.clone()
+        y[..., 5, 5] += 1
+        reached = (enlarge(y) - enlarge(x)).abs() > 1e-9
+        return f"kernel {round(int(reached.sum()) ** 0.5)}"
         """,
     ],
 }
@@ -342,6 +378,31 @@ WRONG = [
     ("slerp", "shape", changed(ARC, "arc)", "arc).sum(dim=0)")),
     ("slerp", "type", changed(ARC, "arc)", "arc).tolist()")),
     ("slerp", "wrong", changed(ARC, "return ", "return 1.1 * ")),
+    ("how_enlarged", "always the same", "return 'kernel 4'"),
+    ("how_enlarged", "kernels confused", "return 'resize-convolution'"),
+    ("how_enlarged", "no verdict", changed(PROBE, " - enlarge(zeros)\nrows", "\nrows")),  # the bias is everywhere
+    ("how_enlarged", "no verdict", changed(PROBE, 'f"kernel {k}"', "k")),
+    ("how_enlarged", "no verdict", changed(PROBE, "rows.sum()", "(difference.abs() > 1e-4).sum()")),
+    ("how_enlarged", "stamp cut off", changed(PROBE, "6, 6] = 1", "0, 0] = 1")),
+    ("how_enlarged", "resize-convolution unseen", changed(PROBE, "6:-6, 6:-6", "")),  # the border is never even
+    ("how_enlarged", "always resize-convolution", changed(PROBE, "if torch.allclose", "if True or torch.allclose")),
+    (
+        "how_enlarged",
+        "only a flat image",
+        """
+        even = enlarge(torch.ones(1, 1, 12, 12, dtype=torch.float64))[0, 0, 6:-6, 6:-6]
+        return "resize-convolution" if even.std() < 1e-6 else "kernel 4"
+        """,
+    ),
+    (
+        "how_enlarged",
+        "stamp cut off",  # and that stamps are wider is true
+        """
+        even = enlarge(torch.ones(1, 1, 12, 12, dtype=torch.float64))[0, 0, 6:-6, 6:-6]
+        return "resize-convolution" if even.std() < 1e-6 else "kernel 3"
+        """,
+    ),
+    ("how_enlarged", "kernels confused", changed(PROBE, 'f"kernel {k}"', 'f"kernel {max(k, 3)}"')),
 ]
 
 

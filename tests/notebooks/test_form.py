@@ -19,7 +19,6 @@ from course_lib.learner.short_path import CORE
 ROOT = Path(__file__).parents[2]
 FIRST_EDITION = {  # chapters leave this list as they are written again
     "05_the_gan_game",
-    "06_dcgan",
     "07_stable_training",
     "08_conditional_gan",
     "09_autoencoders_to_vae",

@@ -85,7 +85,7 @@ def test_the_walk_begins_and_ends_at_the_two_noises():
     for mix, seed in ((0.0, 3), (1.0, 4)):
         panel.set(mix=mix)
         torch.testing.assert_close(model.seen[-1][:1], explorer.noise_of(model, seed))
-    first, last = model.seen[-1][1], model.seen[-1][-1]
+    first, last = model.seen[-1][1], model.seen[-1][explorer.NEIGHBOURS]
     torch.testing.assert_close(torch.stack([first, last]), torch.cat([explorer.noise_of(model, s) for s in (3, 4)]))
 
 
@@ -145,3 +145,21 @@ def test_the_models_mode_and_the_global_random_state_stay():
     assert model.training
     assert all(map(torch.equal, buffers, model.buffers()))
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_each_strip_is_a_slider():
+    panel = show.widgets.latent_explorer(Plain(latent=5))
+    assert len(panel.picture.areas) == 4
+    for row, name, share, value in ((0, "mix", 0.25, 0.25), (2, "push2", 0.75, 2.0)):
+        panel.picture.spot = [row, share, 0.3, 1]
+        assert panel.values[name] == pytest.approx(value, abs=0.051)
+        assert panel.picture.now[row][0] == pytest.approx(share, abs=0.01)
+
+
+def test_the_rows_of_directions_push_one_direction_and_keep_the_length():
+    model = Plain(latent=5)
+    panel = show.widgets.latent_explorer(model)
+    panel.set(push1=1.0)
+    here, rows = model.seen[-1][0], model.seen[-1][1 + explorer.NEIGHBOURS :].unflatten(0, (3, explorer.STOPS))
+    assert torch.allclose(rows.norm(dim=2), here.norm().expand(3, explorer.STOPS), atol=1e-4)
+    assert torch.allclose(rows[1, explorer.STOPS // 2], here, atol=1e-4), "not pushed along the second: what is shown"
