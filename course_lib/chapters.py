@@ -166,7 +166,7 @@ CHAPTERS = (
         models={"conditional_gan": "gan.conditional_gan.ConditionalGAN"},
         shipped={"conditional_gan": Shipped("conditional_gan", 4000)},
         widgets={"digit_press": "morph"},
-        minutes=105,
+        minutes=80,
     ),
     Chapter(
         number=9,

@@ -1,9 +1,12 @@
-"""Checks of chapter 8: a class beside the noise, the projection's logit, digits to order, and the table of orders."""
+"""Checks of chapter 8: a class beside the noise, the projection's logit, digits to order, the table of orders, and what
+such a table says of a training.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -493,5 +496,217 @@ order_table = exercise(CHAPTER, "order_table")(
             ),
         },
         signs={"rare class left out": (too_small, TOO_SMALL)},
+    )
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Exercise 5: what_went_wrong
+# ---------------------------------------------------------------------------------------------------------------------
+
+WORDS = ("healthy", "orders ignored", "label noise", "shifted", "exchanged", "collapsed")
+ERROR = 0.01  # share of images that the judge misreads
+Diagnosis = tuple[str, float | None]
+
+
+def readings_of(word: str, classes: int, share: float, generator: torch.Generator) -> Tensor:
+    """float64 [classes, classes]: how often each class is read (column) for each order (row), after the mistake."""
+    pairs = torch.rand(classes, classes, generator=generator, dtype=torch.float64)
+    judge = (1 - ERROR) * torch.eye(classes, dtype=torch.float64) + ERROR * pairs / pairs.sum(dim=1, keepdim=True)
+    one, other = torch.randperm(classes, generator=generator)[:2].tolist()
+    if word == "orders ignored":
+        drawn = 1 + torch.rand(classes, generator=generator, dtype=torch.float64)  # it draws some more than others
+        return (drawn / drawn.sum() @ judge).expand(classes, -1)
+    if word == "label noise":
+        return (1 - share) * judge + share * judge.mean(dim=0)
+    if word == "shifted":
+        return judge.roll(int(torch.randint(1, classes, (), generator=generator)), dims=0)
+    if word == "exchanged":
+        judge[[one, other]] = judge[[other, one]]
+    elif word == "collapsed":
+        judge[one] = judge[other]
+    return judge
+
+
+def counted_orders(word: str, classes: int, share: float, each: int, generator: torch.Generator) -> Tensor:
+    """int64 [classes, classes]: the table for `each` orders of every class."""
+    shares = readings_of(word, classes, share, generator)
+    read = shares.multinomial(each, replacement=True, generator=generator)
+    return torch.stack([row.bincount(minlength=classes) for row in read])
+
+
+def mystery_tables(classes: int = 10, each: int = 200) -> dict[str, Tensor]:
+    """Letter -> table, one for each word, in an order that is drawn."""
+    generator = torch.Generator().manual_seed(8)
+    order = torch.randperm(len(WORDS), generator=generator).tolist()
+    return {
+        letter: counted_orders(WORDS[k], classes, 0.4, each, generator)
+        for letter, k in zip("ABCDEF", order, strict=True)
+    }
+
+
+NOISES = [(10, 0.3), (4, 0.4), (5, 0.7), (12, 0.2), (3, 0.6), (8, 0.5)]  # classes, share
+
+
+def tables(generator: torch.Generator) -> Iterator[Case]:
+    """Every word with several numbers of classes, in an order that is drawn: nobody is to guess by counting."""
+    cases = [("label noise", classes, share) for classes, share in NOISES]
+    cases += [(word, classes, 0.0) for word in WORDS if word != "label noise" for classes in (10, 5, 7)]
+    for place in torch.randperm(len(cases), generator=generator).tolist():
+        yield {"table": counted_orders(*cases[place], 2000, generator)}
+
+
+def noise_share(table: Tensor) -> float:
+    """From the share as ordered, 1 - s + s / K."""
+    classes = len(table)
+    wrong = 1 - float(table.trace() / table.sum())
+    return round(wrong * classes / (classes - 1), 1)
+
+
+def diagnosis_of(
+    table: Tensor, share: Callable[[Tensor], float | None] = noise_share, *, enough: float = 0.9, alike: float = 0.1
+) -> Diagnosis:
+    """enough: the share as ordered of a healthy generator; alike: how far rows of the same shares lie apart."""
+    shares = table / table.sum(dim=1, keepdim=True)
+    most, own = shares.argmax(dim=1), torch.arange(len(table))
+    if float(shares.diag().min()) > enough:
+        return "healthy", None
+    if float((shares - shares.mean(dim=0)).abs().max()) < alike:
+        return "orders ignored", None
+    if torch.equal(most, own):
+        return "label noise", share(table)
+    if len(((most - own) % len(table)).unique()) == 1:
+        return "shifted", None
+    return ("exchanged" if torch.equal(most[most], own) else "collapsed"), None
+
+
+def confusing(**names: str) -> Callable:
+    """Right, but for some words, given with _ for a space."""
+    swapped = {name.replace("_", " "): word for name, word in names.items()}
+
+    def diagnose(table: Tensor) -> Diagnosis:
+        word, share = diagnosis_of(table)
+        said = swapped.get(word, word)
+        return said, noise_share(table) if said == "label noise" else None if said != word else share
+
+    return diagnose
+
+
+def a_pair(value: Any) -> Diagnosis:
+    """The answer as a word and a float or None; a tensor or NumPy number counts as a float."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise WrongAnswer(
+            "type", 'expected a pair, a word and a share: return "label noise", 0.3, or return "healthy", None'
+        )
+    word, share = value
+    if word not in WORDS:
+        raise WrongAnswer("unknown word", f"{word!r:.30} is none of the six words: {', '.join(WORDS)}")
+    return word, None if share is None else round(float(share), 6)
+
+
+what_went_wrong = exercise(CHAPTER, "what_went_wrong")(
+    Formula(
+        diagnosis_of,
+        tables,
+        what="your diagnosis",
+        read=a_pair,
+        wrong={
+            "chance forgotten": (
+                partial(diagnosis_of, share=lambda table: round(1 - float(table.trace() / table.sum()), 1)),
+                "your s is the share that is not as ordered: a label drawn at random is right by chance once in K, so "
+                "more labels were replaced than that",
+            ),
+            "share of the right ones": (
+                partial(diagnosis_of, share=lambda table: round(float(table.trace() / table.sum()), 1)),
+                "your s is the share that is as ordered: s is the share of labels that were replaced",
+            ),
+            "chance the wrong way": (
+                partial(
+                    diagnosis_of,
+                    share=lambda table: round(
+                        (1 - float(table.trace() / table.sum())) * (len(table) - 1) / len(table), 1
+                    ),
+                ),
+                "you multiply by (K - 1) / K: solve 1 - s + s / K for s once more",
+            ),
+            "ten classes": (
+                partial(diagnosis_of, share=lambda table: round((1 - float(table.trace() / table.sum())) * 10 / 9, 1)),
+                "your s is right for ten classes only: here are {table.shape[0]}",
+            ),
+            "not rounded": (
+                partial(
+                    diagnosis_of,
+                    share=lambda table: (1 - float(table.trace() / table.sum())) * len(table) / (len(table) - 1),
+                ),
+                "your s is right, but for the rounding: one decimal, round(s, 1)",
+            ),
+            "no share": (
+                partial(diagnosis_of, share=lambda table: None),
+                "label noise is right: say how much of it, too",
+            ),
+            "noise taken for healthy": (
+                confusing(label_noise="healthy"),
+                "every order here is mostly read as ordered, but far from always: look at how high the diagonal is, "
+                "not only at which column is the highest",
+            ),
+            "noise taken for orders ignored": (
+                confusing(label_noise="orders ignored"),
+                "many orders go wrong here, but not blindly: are the rows of this table all alike?",
+            ),
+            "orders ignored taken for noise": (
+                confusing(orders_ignored="label noise"),
+                "here the order changes nothing, all rows are alike up to chance: with label noise of any s below 1 "
+                "the diagonal still stands out",
+            ),
+            "orders ignored taken for collapsed": (
+                confusing(orders_ignored="collapsed"),
+                "here no row differs from another by more than chance: collapsed means one class, while the others are "
+                "drawn as ordered",
+            ),
+            "exchanged taken for shifted": (
+                confusing(exchanged="shifted"),
+                "only two rows are off here: a shift moves every row, and by the same number of columns",
+            ),
+            "shifted taken for exchanged": (
+                confusing(shifted="exchanged"),
+                "here every row is off, and all by the same number of columns: an exchange moves two rows",
+            ),
+            "collapsed taken for exchanged": (
+                confusing(collapsed="exchanged"),
+                "here one row is off and its column is empty: after an exchange two rows are off, each in the other's "
+                "column",
+            ),
+            "exchanged taken for collapsed": (
+                confusing(exchanged="collapsed"),
+                "here two rows are off, and no column is empty: both classes are drawn, for the wrong orders",
+            ),
+            "collapsed taken for noise": (
+                confusing(collapsed="label noise"),
+                "all mistakes of this table stand in one row and one column: label noise spreads them evenly",
+            ),
+            "exchanged taken for noise": (
+                confusing(exchanged="label noise"),
+                "all mistakes of this table stand in two rows, in one column each: label noise spreads them evenly",
+            ),
+            "shifted taken for noise": (
+                confusing(shifted="label noise"),
+                "every row of this table is nearly all in one column: label noise spreads the mistakes evenly",
+            ),
+            "always healthy": (
+                lambda table: ("healthy", None),
+                "you call every table healthy: look at where its large numbers stand",
+            ),
+        },
+        signs={
+            "false alarm": (
+                lambda case, got, right: not got.error and right.value[0] == "healthy",
+                "you find a mistake in a healthy generator: its judge misreads about one image in a hundred, and that "
+                "is all",
+            ),
+            "noise unseen": (
+                lambda case, got, right: not got.error and right.value[0] == "label noise" != got.value[0],
+                "this is label noise, with every row highest on the diagonal and the mistakes spread evenly",
+            ),
+        },
     )
 )

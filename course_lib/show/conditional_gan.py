@@ -1,11 +1,13 @@
-"""The digit press of chapter 8: order a digit, morph it into another, change the hand, write a number."""
+"""Chapter 8: the digit press (order a digit, morph it, change the hand, write a number), and the figures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import ipywidgets
+import numpy as np
 import torch
+from matplotlib import pyplot as plt
 from PIL import Image
 from torch import Tensor
 
@@ -13,6 +15,7 @@ from course_lib.cnn.training_a_cnn import Classifier
 from course_lib.errors import CourseError
 from course_lib.gan.conditional_gan import ConditionalGAN
 from course_lib.show import paint
+from course_lib.show.figures import figure
 from course_lib.show.panel import Panel, choice, slider, steps
 
 HANDS = 100  # noises to choose from
@@ -82,3 +85,106 @@ def sheet(model: ConditionalGAN, noise: Tensor, digits: list[int]) -> Image.Imag
     images = model.draw(noise.repeat_interleave(columns, dim=0), torch.tensor(digits).repeat(hands)).cpu()
     height, width = images.shape[2:]
     return paint.enlarged(paint.tiled(images, columns), 2 * max(hands * height, columns * width))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Figures
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def rings(panels: Mapping[str, tuple[Tensor, Tensor]], centres: Tensor, alt: str, shown: int = 1200) -> None:
+    """Points [N, 2] beside each other, coloured by their labels [N]; outside each centre stands its number."""
+    far = max(1.0, *(float(points[:shown].norm(dim=1).quantile(0.995)) for points, _ in panels.values()))
+    fig, axes = plt.subplots(1, len(panels), figsize=(2.3 * len(panels), 2.8), squeeze=False)
+    for axis, (title, (points, labels)) in zip(axes[0], panels.items(), strict=True):
+        axis.scatter(*points[:shown].T.numpy(), s=3, c=[f"C{k}" for k in labels[:shown].tolist()])
+        for k, (right, up) in enumerate((1.12 * far * centres).tolist()):
+            axis.text(right, up, str(k), ha="center", va="center", fontsize=9, color=f"C{k}", weight="bold")
+        axis.set_title(title, fontsize=9)
+        axis.set(xlim=(-1.25 * far, 1.25 * far), ylim=(-1.25 * far, 1.25 * far), aspect="equal")
+        axis.set_axis_off()
+    figure(fig, alt)
+
+
+def order_counts(counts: Tensor, names: Sequence[str], alt: str) -> None:
+    """Rows are what was ordered, columns what was read; the diagonal is grey, so that the mistakes are seen."""
+    mistakes = counts.float().fill_diagonal_(float("nan"))
+    highest = max(float(mistakes.nan_to_num().max()), 1.0)
+    fig, axis = plt.subplots(figsize=(5.6, 4.6))
+    colours = plt.get_cmap("viridis").with_extremes(bad="0.85")
+    picture = axis.imshow(mistakes.numpy(), cmap=colours, vmin=0, vmax=highest)
+    for (i, j), count in np.ndenumerate(counts.numpy()):
+        pale = i == j or mistakes[i, j] > 0.6 * highest
+        if count:
+            axis.text(j, i, int(count), ha="center", va="center", fontsize=8, color="black" if pale else "white")
+    axis.set_xticks(range(len(names)), names, rotation=0 if len(names[0]) == 1 else 90)
+    axis.set_yticks(range(len(names)), names)
+    axis.set(xlabel="read as", ylabel="ordered")
+    axis.spines[:].set_visible(False)
+    fig.colorbar(picture, label="mistakes", shrink=0.8)
+    figure(fig, alt)
+
+
+def hands(measures: Mapping[str, Tensor], first: int, second: int, names: Sequence[str], alt: str) -> None:
+    """A panel for each measure [hands, classes]: of one class against another, by the same hand and by the next one."""
+    fig, axes = plt.subplots(1, len(measures), figsize=(8.4, 3.2), squeeze=False)
+    for axis, (name, by_hand) in zip(axes[0], measures.items(), strict=True):
+        one, other = by_hand[:, first], by_hand[:, second]
+        axis.scatter(one, other.roll(1), s=14, marker="x", color="0.6", label="different hands")
+        axis.scatter(one, other, s=12, color="C1", label="same hand")
+        axis.set(xlabel=f"{name} of the {names[first]}", ylabel=f"{name} of the {names[second]}")
+    axes[0, -1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    figure(fig, alt)
+
+
+def way(share: Tensor, reading: Tensor, plane: Tensor, start: tuple[int, str], end: tuple[int, str], alt: str) -> None:
+    """The judge's mean reading [steps, classes] along the way between two classes, beside a plane of images.
+
+    start, end  the two classes, each with its name
+    plane       [rows, columns, C, H, W] in [-1, 1]: from class to class across, from hand to hand down
+    """
+    fig, (axis, picture) = plt.subplots(1, 2, figsize=(9.6, 3.8), width_ratios=(1.35, 1))
+    for (k, name), marker in ((start, "o"), (end, "s")):
+        axis.plot(share, reading[:, k], marker=marker, label=f"read as {name}")
+    axis.plot(share, 1 - reading[:, start[0]] - reading[:, end[0]], color="0.5", marker="^", label="as something else")
+    axis.set(xlabel=f"share of the way from {start[1]} to {end[1]}", ylabel="mean probability", ylim=(-0.03, 1.03))
+    axis.legend(frameon=False, fontsize=9)
+    rows, columns, _, height, width = plane.shape
+    tiles = plane.permute(0, 3, 1, 4, 2).reshape(rows * height, columns * width, -1)
+    picture.imshow(((tiles + 1) / 2).clamp(0, 1).numpy(), vmin=0, vmax=1)
+    picture.set(xticks=[width / 2, (columns - 0.5) * width], yticks=[height / 2, (rows - 0.5) * height])
+    picture.set_xticklabels([start[1], end[1]])
+    picture.set_yticklabels(["hand a", "hand b"])
+    picture.tick_params(length=0)
+    picture.spines[:].set_visible(False)
+    figure(fig, alt)
+
+
+def wrong_labels(wrong: Sequence[float], found: Sequence[float], classes: int, alt: str) -> None:
+    """The share drawn as ordered against the share of labels replaced at random, and the line 1 - s + s / classes."""
+    fig, axis = plt.subplots(figsize=(6.4, 3))
+    axis.plot([0, 1], [1, 1 / classes], color="0.5", label=f"1 - s + s / {classes}")
+    axis.plot(wrong, found, "o", color="C1", ms=8, label="generated points")
+    axis.set(xlabel="s, share of labels replaced at random", ylabel="drawn as ordered", ylim=(0, 1.05))
+    axis.legend(frameon=False)
+    figure(fig, alt)
+
+
+def tables(counts: Mapping[str, Tensor], alt: str) -> None:
+    """Tables of orders and readings under their letters, six at most in two rows: the darker, the more of its row."""
+    fig, axes = plt.subplots(2, 3, figsize=(9, 6.2), sharex=True, sharey=True)
+    for axis, (letter, table) in zip(axes.flat, counts.items(), strict=True):
+        axis.imshow((table.double() / table.sum(dim=1, keepdim=True)).numpy(), vmin=0, vmax=1, cmap="Greys")
+        for (i, j), count in np.ndenumerate(table.numpy()):
+            if count:
+                dark = count > 0.5 * table[i].sum()
+                axis.text(j, i, int(count), ha="center", va="center", fontsize=6, color="white" if dark else "black")
+        axis.set_title(letter, fontsize=11)
+        axis.set(xticks=range(len(table)), yticks=range(len(table)))
+        axis.tick_params(length=0, labelsize=8)
+        axis.spines[:].set(visible=True, color="gray", lw=0.5)
+    for axis in axes[1]:
+        axis.set_xlabel("read as")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("ordered")
+    figure(fig, alt)

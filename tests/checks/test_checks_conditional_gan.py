@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
 from bank import Bank, BankTests, changed
 
+from course_lib import checks
+from course_lib.checks.conditional_gan import NOISES, WORDS, counted_orders, diagnosis_of, mystery_tables, tables
+from course_lib.checks.verdict import WrongAnswer
 from course_lib.training import evaluating
 
 HEADS = {
@@ -14,6 +18,7 @@ HEADS = {
     "projection_logits": "def projection_logits(features, labels, weight, bias, table):",
     "sample_to_order": "def sample_to_order(generator, noise, orders):",
     "order_table": "def order_table(logits, orders):",
+    "what_went_wrong": "def what_went_wrong(table):",
 }
 
 
@@ -34,6 +39,21 @@ for row, column in zip(orders.tolist(), read.tolist()):
     table[row, column] += 1
 return table
 """
+DIAGNOSE = """
+K = len(table)
+rows = table / table.sum(dim=1, keepdim=True)
+most = rows.argmax(dim=1)
+off = [(int(m) - k) % K for k, m in enumerate(most)]
+if rows.std(dim=0).max() < 0.05:
+    return "orders ignored", None
+if not any(off):
+    wrong = 1 - rows.diag().mean().item()
+    return ("healthy", None) if wrong < 0.05 else ("label noise", round(wrong * K / (K - 1), 1))
+if all(off) and len(set(off)) == 1:
+    return "shifted", None
+return ("collapsed" if sum(map(bool, off)) == 1 else "exchanged"), None
+"""
+WRONG_SHARE = "round(wrong * K / (K - 1), 1)"
 
 RIGHT = {
     "condition": [
@@ -94,6 +114,23 @@ RIGHT = {
         """
         read, classes = logits.max(dim=1).indices, range(logits.shape[1])
         return torch.tensor([[int(((orders == i) & (read == j)).sum()) for j in classes] for i in classes])
+        """,
+    ],
+    "what_went_wrong": [
+        DIAGNOSE,
+        # in numpy, and s from what stands beside the diagonal
+        """
+        K, rows = len(table), table.numpy() / table.numpy().sum(1, keepdims=True)
+        if rows.diagonal().min() > 0.9:
+            return ["healthy", None]
+        if np.ptp(rows, axis=0).max() < 0.12:
+            return ["orders ignored", None]
+        most = rows.argmax(1)
+        if (most == np.arange(K)).all():
+            return "label noise", np.round((rows.sum() - rows.trace()) / (K - 1), 1)
+        if len(set(most)) < K:
+            return "collapsed", None
+        return ("exchanged" if (most == np.arange(K)).sum() == K - 2 else "shifted"), None
         """,
     ],
 }
@@ -213,8 +250,55 @@ WRONG = [
     ("order_table", "type", changed(TABLE, "return table", "return table.tolist()")),
     ("order_table", "changes its input", "logits -= logits.amax(dim=1, keepdim=True)\n" + TABLE.strip()),
     ("order_table", "wrong", changed(TABLE, "+= 1", "+= 2")),
+    ("what_went_wrong", "chance forgotten", changed(DIAGNOSE, WRONG_SHARE, "round(wrong, 1)")),
+    ("what_went_wrong", "chance the wrong way", changed(DIAGNOSE, "wrong * K / (K - 1)", "wrong * (K - 1) / K")),
+    ("what_went_wrong", "ten classes", changed(DIAGNOSE, "wrong * K / (K - 1)", "wrong / 0.9")),
+    ("what_went_wrong", "share of the right ones", changed(DIAGNOSE, WRONG_SHARE, "round(1 - wrong, 1)")),
+    ("what_went_wrong", "not rounded", changed(DIAGNOSE, WRONG_SHARE, "wrong * K / (K - 1)")),
+    ("what_went_wrong", "no share", changed(DIAGNOSE, WRONG_SHARE, "None")),
+    ("what_went_wrong", "noise taken for healthy", changed(DIAGNOSE, "wrong < 0.05", "wrong < 1")),
+    ("what_went_wrong", "orders ignored taken for noise", changed(DIAGNOSE, "< 0.05:", "< 0:", "not any(off)", "True")),
+    (
+        "what_went_wrong",
+        "orders ignored taken for collapsed",
+        changed(DIAGNOSE, "< 0.05:", "< 0:", "== 1 else", "> 2 else"),
+    ),
+    ("what_went_wrong", "exchanged taken for collapsed", changed(DIAGNOSE, "== 1 else", "<= 2 else")),
+    ("what_went_wrong", "collapsed taken for exchanged", changed(DIAGNOSE, "== 1 else", "== 0 else")),
+    ("what_went_wrong", "shifted taken for exchanged", changed(DIAGNOSE, "if all(off)", "if K < 0")),
+    (
+        "what_went_wrong",
+        "exchanged taken for shifted",
+        changed(DIAGNOSE, "all(off) and len(set(off)) == 1", "sum(map(bool, off)) > 1"),
+    ),
+    ("what_went_wrong", "always healthy", 'return "healthy", None'),
+    ("what_went_wrong", "false alarm", changed(DIAGNOSE, "wrong < 0.05", "wrong < 0")),
+    ("what_went_wrong", "unknown word", changed(DIAGNOSE, '"label noise"', '"noise"')),
+    ("what_went_wrong", "type", changed(DIAGNOSE, 'return "shifted", None', 'return "shifted"')),
 ]
 
 
 class TestBank(BankTests):
     bank = Bank("08_conditional_gan", HEADS, RIGHT, WRONG, space={"evaluating": evaluating})
+
+
+def test_no_single_diagnosis_and_no_fixed_answers_pass():
+    """The tables come in an order that is drawn, with several numbers of classes: nobody is to guess."""
+    words = [[diagnosis_of(case["table"])[0] for case in tables(torch.Generator().manual_seed(k))] for k in range(2)]
+    assert words[0] != words[1]
+    assert {diagnosis_of(table)[0] for table in mystery_tables().values()} == set(WORDS)
+    for word in WORDS:
+        with pytest.raises(WrongAnswer):
+            checks.what_went_wrong(lambda table, word=word: (word, 0.4 if word == "label noise" else None))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_table_shows_what_happened(seed):
+    """Whatever the draw, the rules of the text find the word and the share that made the table."""
+    generator = torch.Generator().manual_seed(seed)
+    for classes, share in NOISES:
+        assert diagnosis_of(counted_orders("label noise", classes, share, 2000, generator)) == ("label noise", share)
+    for word in WORDS:
+        for classes in (10, 5, 7):
+            if word != "label noise":
+                assert diagnosis_of(counted_orders(word, classes, 0.0, 2000, generator)) == (word, None)

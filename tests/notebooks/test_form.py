@@ -20,7 +20,6 @@ ROOT = Path(__file__).parents[2]
 FIRST_EDITION = {  # chapters leave this list as they are written again
     "05_the_gan_game",
     "07_stable_training",
-    "08_conditional_gan",
     "09_autoencoders_to_vae",
     "10_training_a_vae",
 }
