@@ -179,7 +179,7 @@ CHAPTERS = (
         models={"autoencoder": "vae.autoencoders_to_vae.Autoencoder"},
         shipped={"autoencoder": Shipped("autoencoder", 3000)},
         widgets={"code_plane": "across"},
-        minutes=145,
+        minutes=70,
     ),
     Chapter(
         number=10,

@@ -1,4 +1,4 @@
-"""Checks of chapter 9: a linear autoencoder, the reparameterised draw, its loss, and a reconstruction without dice."""
+"""Checks of chapter 9: linear autoencoder, reparameterised draw, loss, reconstruction without dice, six ill VAEs."""
 
 from __future__ import annotations
 
@@ -618,3 +618,131 @@ def picture_mistakes(logits: Tensor) -> dict[str, tuple[Tensor, str]]:
             "right for small logits, but NaN for one of 1000, whose exp is infinite: use torch.sigmoid",
         ),
     }
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Exercise 5: six_vaes
+# ---------------------------------------------------------------------------------------------------------------------
+
+VERDICTS = ("healthy", "no KL term", "mean over pixels", "blocked gradient", "variance as sigma", "shared epsilon")
+PATIENTS = {  # letter -> what is wrong; `mysteries` trains them so
+    "A": "shared epsilon",
+    "B": "healthy",
+    "C": "mean over pixels",
+    "D": "variance as sigma",
+    "E": "blocked gradient",
+    "F": "no KL term",
+}
+LATENT, UNITS = 8, 64  # numbers in a code, of a hidden layer
+
+
+def mysteries(images: Tensor, steps: int = 300) -> dict[str, dict[str, Any]]:
+    """Train the six patients on images [N, C, H, W] in [-1, 1]; the same images give the same runs.
+
+    Each run has the lists "reconstruction" and "kl", one number a step as its program printed them; "again", what
+    comes back of the first images; "invented", images of codes from the prior; and for the first image, in two latents,
+    "draws" [300, 2] from its cloud with the "mean" [2] and "sigma" [2] that the encoder says.
+    """
+    return {letter: patient(images, illness, steps) for letter, illness in PATIENTS.items()}
+
+
+def draw_codes(mean: Tensor, log_variance: Tensor, illness: str) -> Tensor:
+    sigma = (0.5 * log_variance).exp()
+    if illness == "blocked gradient":
+        return torch.normal(mean, sigma)
+    epsilon = torch.randn(len(mean), 1 if illness == "shared epsilon" else mean.shape[1])
+    return mean + (sigma.square() if illness == "variance as sigma" else sigma) * epsilon
+
+
+def patient(images: Tensor, illness: str, steps: int) -> dict[str, Any]:
+    """One training of a small VAE that has the illness."""
+    pixels, targets = images[0].numel(), (images.flatten(1) + 1) / 2
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        torch.manual_seed(0)
+        encoder = nn.Sequential(nn.Linear(pixels, UNITS), nn.GELU(), nn.Linear(UNITS, 2 * LATENT))
+        decoder = nn.Sequential(nn.Linear(LATENT, UNITS), nn.GELU(), nn.Linear(UNITS, pixels))
+        optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=5e-3)
+        run: dict[str, Any] = {"reconstruction": [], "kl": []}
+        for _ in range(steps):
+            batch = targets[torch.randint(len(targets), (100,))]
+            mean, log_variance = encoder(2 * batch - 1).chunk(2, dim=1)
+            logits = decoder(draw_codes(mean, log_variance, illness))
+            nats = F.binary_cross_entropy_with_logits(logits, batch, reduction="none")
+            reconstruction = nats.mean() if illness == "mean over pixels" else nats.sum(dim=1).mean()
+            kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
+            optimizer.zero_grad()
+            (reconstruction if illness == "no KL term" else reconstruction + kl).backward()
+            optimizer.step()
+            run["reconstruction"].append(reconstruction.item())
+            run["kl"].append(kl.item())
+        with torch.no_grad():
+            mean, log_variance = encoder(images[:6].flatten(1)).chunk(2, dim=1)
+            two = log_variance[0].argsort(descending=True)[[0, -1]]  # its widest latent and its narrowest
+            draws = draw_codes(mean[:1].expand(300, -1), log_variance[:1].expand(300, -1), illness)
+            codes = {"again": mean, "invented": torch.randn(12, LATENT)}
+            shown = {
+                name: (2 * decoder(code).sigmoid() - 1).unflatten(1, images.shape[1:]) for name, code in codes.items()
+            }
+            sigma = (0.5 * log_variance[0, two]).exp()
+    return run | shown | {"draws": draws[:, two], "mean": mean[0, two], "sigma": sigma}
+
+
+LOOK_AGAIN = {  # what it is, what was said -> what to look at; None stands for any other word
+    ("healthy", "no KL term"): "its KL stays at a few nats, and its cloud is no pinprick: something pays for it",
+    (
+        "healthy",
+        None,
+    ): "its dots fill the circle that the encoder says, its reconstructions are digits, its KL is a few "
+    "nats: what else could you ask for?",
+    ("no KL term", "healthy"): "look at the scale of its KL: hundreds of nats, and climbing",
+    ("no KL term", None): "its KL climbs and climbs: nothing in its loss pays for it",
+    (
+        "mean over pixels",
+        "blocked gradient",
+    ): "its codes say nothing, but look at the scale on which its reconstruction was printed: nats for a whole image?",
+    ("mean over pixels", None): "its reconstruction is printed as less than 1: can a whole image cost so little?",
+    ("blocked gradient", "mean over pixels"): "its codes say nothing, but its reconstruction is printed in nats for a "
+    "whole image, about as many as the mean image costs",
+    (
+        "blocked gradient",
+        None,
+    ): "every image comes back as the same blob, and its KL is 0: its encoder never heard of the "
+    "reconstruction. Why not?",
+    (
+        "variance as sigma",
+        "healthy",
+    ): "it reconstructs as a healthy one does, for fewer nats of KL. Compare its dots with "
+    "the circle that the encoder says",
+    ("variance as sigma", "shared epsilon"): "its dots are too few for the circle in every direction: with a shared "
+    "epsilon they would lie on a line",
+    ("variance as sigma", None): "its dots fill only the middle of the circle that the encoder says",
+    ("shared epsilon", "healthy"): "its KL is suspiciously small for reconstructions like these; look at its dots",
+    (
+        "shared epsilon",
+        "variance as sigma",
+    ): "its dots reach the rim of the circle: it is their arrangement that is odd",
+    ("shared epsilon", None): "its dots lie on a line: what do the two latents have in common?",
+}
+
+
+@exercise(CHAPTER)
+def six_vaes(answer: Callable) -> None:
+    """answer() -> letter -> one of VERDICTS, one a letter."""
+    said = answer()
+    if not isinstance(said, dict):
+        raise WrongAnswer("type", f"you return a {type(said).__name__}, expected a dictionary such as {{'A': '...'}}")
+    missing = [letter for letter in PATIENTS if letter not in said]
+    if missing:
+        raise WrongAnswer("letter missing", f"there is no diagnosis for {', '.join(missing)}")
+    unknown = [f"{letter}: {said[letter]!r:.30}" for letter in PATIENTS if said[letter] not in VERDICTS]
+    if unknown:
+        raise WrongAnswer("unknown word", f"{unknown[0]} is none of the six: {', '.join(VERDICTS)}")
+    wrong = [letter for letter, illness in PATIENTS.items() if said[letter] != illness]
+    if not wrong:
+        return
+    twice = [word for word in VERDICTS if list(said.values()).count(word) > 1]
+    letter = wrong[0]
+    illness, word = PATIENTS[letter], said[letter]
+    words = LOOK_AGAIN.get((illness, word)) or LOOK_AGAIN[illness, None]
+    also = f" (and you say {twice[0]!r} twice: each word fits one run)" if twice else ""
+    raise WrongAnswer(f"{illness} taken for {word}", f"{letter} is not {word!r}: {words}{also}")

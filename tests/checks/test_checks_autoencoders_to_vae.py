@@ -5,15 +5,18 @@ from __future__ import annotations
 import textwrap
 
 import pytest
+import torch
 from bank import Bank, BankTests, changed
 
-from course_lib import training
+from course_lib import data, training
+from course_lib.checks import autoencoders_to_vae
 
 HEADS = {
     "linear_autoencoder": "def linear_autoencoder(images, mean, directions):",
     "reparameterise": "def reparameterise(mean, log_variance):",
     "autoencoder_loss": "def autoencoder_loss(logits, images):",
     "reconstruct": "def reconstruct(model, images):",
+    "six_vaes": "def six_vaes():",
 }
 
 LINEAR = """
@@ -42,8 +45,30 @@ for m, mode in modes.items():
     m.training = mode
 return 2 * torch.sigmoid(logits) - 1
 """
+DIAGNOSIS = """
+return {
+    "A": "shared epsilon",
+    "B": "healthy",
+    "C": "mean over pixels",
+    "D": "variance as sigma",
+    "E": "blocked gradient",
+    "F": "no KL term",
+}
+"""
+
+
+def swapped(one, other):
+    return changed(DIAGNOSIS, f'"{one}"', "...", f'"{other}"', f'"{one}"', "...", f'"{other}"')
+
 
 RIGHT = {
+    "six_vaes": [
+        DIAGNOSIS,
+        """
+        words = ["no KL term", "healthy", "variance as sigma", "mean over pixels", "blocked gradient", "shared epsilon"]
+        return dict(zip("FBDCEA", words))
+        """,
+    ],
     "linear_autoencoder": [
         LINEAR,
         """
@@ -461,6 +486,35 @@ WRONG = [
     ("reconstruct", "wrong", changed(BACK, "sigmoid(logits)", "sigmoid(KEPT.setdefault(logits.shape, logits))")),
 ]
 
+WRONG += [
+    ("six_vaes", "shared epsilon taken for healthy", swapped("shared epsilon", "healthy")),
+    ("six_vaes", "shared epsilon taken for variance as sigma", swapped("shared epsilon", "variance as sigma")),
+    ("six_vaes", "shared epsilon taken for no KL term", swapped("shared epsilon", "no KL term")),
+    ("six_vaes", "healthy taken for variance as sigma", swapped("healthy", "variance as sigma")),
+    ("six_vaes", "healthy taken for no KL term", swapped("healthy", "no KL term")),
+    ("six_vaes", "mean over pixels taken for blocked gradient", swapped("mean over pixels", "blocked gradient")),
+    ("six_vaes", "mean over pixels taken for no KL term", swapped("mean over pixels", "no KL term")),
+    ("six_vaes", "variance as sigma taken for blocked gradient", swapped("variance as sigma", "blocked gradient")),
+    ("six_vaes", "variance as sigma taken for healthy", changed(DIAGNOSIS, "variance as sigma", "healthy")),
+    (
+        "six_vaes",
+        "variance as sigma taken for shared epsilon",
+        changed(DIAGNOSIS, "variance as sigma", "shared epsilon"),
+    ),
+    (
+        "six_vaes",
+        "blocked gradient taken for mean over pixels",
+        changed(DIAGNOSIS, "blocked gradient", "mean over pixels"),
+    ),
+    ("six_vaes", "blocked gradient taken for no KL term", swapped("blocked gradient", "no KL term")),
+    ("six_vaes", "no KL term taken for healthy", changed(DIAGNOSIS, "no KL term", "healthy")),
+    ("six_vaes", "no KL term taken for shared epsilon", changed(DIAGNOSIS, "no KL term", "shared epsilon")),
+    ("six_vaes", "shared epsilon taken for healthy", "return dict.fromkeys('ABCDEF', 'healthy')"),
+    ("six_vaes", "letter missing", changed(DIAGNOSIS, '"D": "variance as sigma",', "")),
+    ("six_vaes", "unknown word", changed(DIAGNOSIS, "shared epsilon", "one epsilon")),
+    ("six_vaes", "unknown word", changed(DIAGNOSIS, '"healthy"', "[]")),
+    ("six_vaes", "type", "return ['shared epsilon', 'healthy']"),
+]
 
 KEPT: dict = {}  # what an answer remembers
 
@@ -488,3 +542,39 @@ class TestBank(BankTests):
     @pytest.fixture(autouse=True)
     def nothing_remembered(self):
         KEPT.clear()
+
+
+def test_every_confusion_has_words():
+    assert sorted(autoencoders_to_vae.PATIENTS.values()) == sorted(autoencoders_to_vae.VERDICTS)
+    for illness in autoencoders_to_vae.VERDICTS:
+        assert (illness, None) in autoencoders_to_vae.LOOK_AGAIN
+
+
+def test_the_six_runs_show_what_the_words_claim():
+    images = data.load("strokes", size=28, count=600).images
+    before = torch.get_rng_state()
+    runs = autoencoders_to_vae.mysteries(images, steps=120)
+    assert torch.equal(before, torch.get_rng_state())
+    of = {illness: runs[letter] for letter, illness in autoencoders_to_vae.PATIENTS.items()}
+    last = {illness: (run["reconstruction"][-1], run["kl"][-1]) for illness, run in of.items()}
+    spread = {illness: (run["draws"] - run["mean"]).std(dim=0) / run["sigma"] for illness, run in of.items()}
+    assert last["no KL term"][1] > 100 > 30 > last["healthy"][1] > 5
+    assert last["mean over pixels"][0] < 1 < 150 < last["blocked gradient"][0]
+    for empty in ("mean over pixels", "blocked gradient"):
+        assert last[empty][1] < 0.1
+        assert of[empty]["again"].std(dim=0).mean() < 0.02  # every image comes back as the same blob
+    assert of["healthy"]["again"].std(dim=0).mean() > 0.1
+    for illness in ("healthy", "shared epsilon", "no KL term"):
+        assert (spread[illness] - 1).abs().max() < 0.15
+    assert spread["variance as sigma"].max() < 0.75
+    together = {illness: float(torch.corrcoef(run["draws"].T)[0, 1]) for illness, run in of.items()}
+    assert together["shared epsilon"] > 0.999
+    assert abs(together["healthy"]) < 0.3
+    assert max(last[illness][1] for illness in ("shared epsilon", "variance as sigma")) < last["healthy"][1]
+
+
+def test_the_same_images_give_the_same_runs():
+    images = data.load("strokes", size=28, count=100).images
+    one, two = (autoencoders_to_vae.patient(images, "healthy", 3) for _ in range(2))
+    assert one["kl"] == two["kl"]
+    assert torch.equal(one["draws"], two["draws"])
