@@ -198,7 +198,7 @@ CHAPTERS = (
             },
         },
         widgets={"latent_plane": "up", "beta_slider": "beta", "latent_sliders": "z 0"},
-        minutes=115,
+        minutes=80,
     ),
     Chapter(
         number=11,

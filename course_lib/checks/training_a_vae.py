@@ -1,4 +1,4 @@
-"""Checks of chapter 10: the KL in closed form, the loss, the way through a VAE, and the importance-weighted bound."""
+"""Checks of chapter 10: the KL, the loss, the way through a VAE, the importance-weighted bound, and a diagnosis."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from course_lib.checks.formula import Case, Formula, Mistake, normal
 from course_lib.checks.guard import Forbidden
 from course_lib.checks.spies import Spy, with_numbers
 from course_lib.checks.verdict import WrongAnswer
+from course_lib.data.imageset import ImageSet, ink
 
 CHAPTER = "10_training_a_vae"
 BY_HAND = Forbidden("your code calls a function of course_lib.vae: write the formula out", packages=("course_lib.vae",))
@@ -489,3 +491,146 @@ iwae = exercise(CHAPTER, "iwae", BY_HAND)(
         },
     )
 )
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Exercise 5: which_vae
+# ---------------------------------------------------------------------------------------------------------------------
+
+LATENTS = 6
+PATIENTS = {  # letter -> what happened; `mysteries` trains them so
+    "A": "free bits",
+    "B": "strong decoder",
+    "C": "no draw",
+    "D": "healthy",
+    "E": "pixels averaged",
+    "F": "KL forgotten",
+}
+WORDS = tuple(sorted(PATIENTS.values(), key=str.lower))
+
+
+class Patient(nn.Module):
+    """A tiny dense VAE for 28 x 28 pixels of ink or paper."""
+
+    def __init__(self, story: str):
+        super().__init__()
+        self.story = story
+        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.GELU(), nn.Linear(64, 2 * LATENTS))
+        self.decoder = nn.Sequential(
+            nn.Linear(LATENTS, 64), nn.GELU(), nn.Linear(64, 784), nn.Unflatten(1, (1, 28, 28))
+        )
+        self.look, self.say = nn.Conv2d(1, 16, 5, padding=2), nn.Conv2d(16, 1, 1)
+
+    def terms(self, targets: Tensor, draw: bool = True) -> tuple[Tensor, Tensor]:
+        """-log p(x | z) of each image, [N], and the KL of its latents, [N, LATENTS]."""
+        mean, log_variance = self.encoder(2 * targets - 1).chunk(2, dim=1)
+        code = mean + (0.5 * log_variance).exp() * torch.randn_like(mean) if draw else mean
+        logits = self.decoder(code)
+        if self.story == "strong decoder":
+            before = (torch.arange(25).view(5, 5) < 12).float()
+            near = F.conv2d(2 * targets - 1, self.look.weight * before, self.look.bias, padding=2)
+            logits = logits + self.say(near.relu())
+        return cross_entropy(logits, targets).sum(dim=1), kl(mean, log_variance)
+
+    def loss(self, pixels: Tensor, latents: Tensor) -> Tensor:
+        if self.story == "pixels averaged":
+            return pixels.mean() / 784 + latents.sum(dim=1).mean()
+        if self.story == "KL forgotten":
+            return pixels.mean()
+        if self.story == "free bits":
+            return pixels.mean() + 16 * latents.mean(dim=0).clamp_min(0.5).sum()
+        return pixels.mean() + latents.sum(dim=1).mean()
+
+
+def mysteries(images: ImageSet, steps: int = 300, every: int = 15) -> dict[str, dict[str, Any]]:
+    """Train the six patients on a set of images of 28 x 28, of which the last 200 are for measuring.
+
+    Each run has the lists "step", "rate" and "distortion", as its training computes them, the final "latents" (KL of
+    each) and distortion, "at the end" as in training and "from a draw" of the code, and that of independent pixels,
+    "knows nothing". The same images give the same curves.
+    """
+    grey = ink(images.images)
+    cut = len(grey) - 200
+    generator = torch.Generator().manual_seed(0)
+    unknown = (torch.rand(grey[cut:].shape, generator=generator) < grey[cut:]).float()
+    mean = grey[:cut].mean(dim=0, keepdim=True).clamp(1e-3, 1 - 1e-3)
+    nothing = float(cross_entropy(mean.logit().expand_as(unknown), unknown).sum(dim=1).mean())
+    return {
+        letter: patient(grey[:cut], unknown, story, steps, every) | {"knows nothing": nothing}
+        for letter, story in PATIENTS.items()
+    }
+
+
+def patient(grey: Tensor, unknown: Tensor, story: str, steps: int, every: int) -> dict[str, Any]:
+    """One training with the story."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = Patient(story)
+        optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+        run: dict[str, Any] = {"step": [], "rate": [], "distortion": []}
+        for step in range(steps + 1):
+            if step % every == 0:
+                with torch.no_grad():
+                    pixels, latents = model.terms(unknown, draw=story != "no draw")
+                run["step"].append(step)
+                run["rate"].append(float(latents.sum(dim=1).mean()))
+                run["distortion"].append(float(pixels.mean()))
+            some = grey[torch.randint(len(grey), (32,))]
+            optimizer.zero_grad()
+            model.loss(*model.terms((torch.rand_like(some) < some).float(), draw=story != "no draw")).backward()
+            optimizer.step()
+        with torch.no_grad():
+            run["at the end"], run["from a draw"] = run["distortion"][-1], float(model.terms(unknown)[0].mean())
+            learned = model.terms((torch.rand_like(grey) < grey).float())[1]
+        run["latents"] = learned.mean(dim=0).sort(descending=True).values.tolist()
+    return run
+
+
+LOOK_AGAIN = {  # what it is, what was said -> what to look at; None stands for any other word
+    ("free bits", "strong decoder"): "its rate is low, but its distortion is not far below that of independent pixels: "
+    "a strong decoder would draw well without the code",
+    ("free bits", "healthy"): "none of its latents gets past half a nat, and all but stop there: what holds them?",
+    ("free bits", "pixels averaged"): "its latents are not at 0: each keeps about half a nat",
+    ("free bits", None): "look at the bars: what is the largest KL that any of its latents has?",
+    (
+        "strong decoder",
+        "pixels averaged",
+    ): "its rate is low, but compare its distortion with that of independent pixels",
+    ("strong decoder", "free bits"): "its latents do not stop at one height, and look at its distortion",
+    ("strong decoder", "healthy"): "the pixels cost less than in any other run, and the code says next to nothing: who "
+    "tells the decoder what to draw?",
+    ("strong decoder", None): "its distortion is by far the lowest. Does that come from the code?",
+    ("no draw", "healthy"): "compare its distortion in the training with that from a draw",
+    ("no draw", "KL forgotten"): "its rate is low: a KL that costs nothing would grow without end",
+    ("no draw", None): "what happens to its distortion when the code is a draw and not the mean?",
+    ("healthy", "no draw"): "with a draw its distortion is the same as in its training",
+    ("healthy", "free bits"): "its latents carry what each is worth, and none stops at a common height",
+    ("healthy", None): "rate and distortion both make sense, and its latents differ",
+    ("pixels averaged", "strong decoder"): "its distortion is that of independent pixels: this decoder knows nothing",
+    ("pixels averaged", None): "its rate is 0 from early on, and its distortion that of independent pixels",
+    ("KL forgotten", "healthy"): "its distortion is fine, but what does its code cost?",
+    ("KL forgotten", "no draw"): "with a draw its distortion is as good as in its training: it made its clouds narrow",
+    ("KL forgotten", None): "its rate is more than ten times that of any other run: what keeps a rate down?",
+}
+
+
+@exercise(CHAPTER)
+def which_vae(answer: Callable) -> None:
+    """answer() -> letter -> one of WORDS, one a letter."""
+    said = answer()
+    if not isinstance(said, dict):
+        raise WrongAnswer("type", f"you return a {type(said).__name__}, expected a dictionary such as {{'A': '...'}}")
+    missing = [letter for letter in PATIENTS if letter not in said]
+    if missing:
+        raise WrongAnswer("letter missing", f"nothing is said about {', '.join(missing)}")
+    unknown = [f"{letter}: {said[letter]!r:.30}" for letter in PATIENTS if said[letter] not in WORDS]
+    if unknown:
+        raise WrongAnswer("unknown word", f"{unknown[0]} is none of the six words: {', '.join(WORDS)}")
+    twice = [word for word in WORDS if list(said.values()).count(word) > 1]
+    wrong = [letter for letter, story in PATIENTS.items() if said[letter] != story]
+    if not wrong:
+        return
+    letter = wrong[0]
+    story, word = PATIENTS[letter], said[letter]
+    words = LOOK_AGAIN.get((story, word)) or LOOK_AGAIN[story, None]
+    also = f" (and you say {twice[0]!r} twice: each word fits one run)" if twice else ""
+    raise WrongAnswer(f"{story} taken for {word}", f"{letter} is not {word!r}: {words}{also}")

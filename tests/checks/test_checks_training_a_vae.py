@@ -8,7 +8,8 @@ import torch
 from bank import Bank, BankTests, changed
 from torch.nn import functional as F
 
-from course_lib import checks
+from course_lib import checks, data
+from course_lib.checks import training_a_vae as exercises
 from course_lib.vae import training_a_vae
 
 HEADS = {
@@ -16,6 +17,7 @@ HEADS = {
     "negative_elbo": "def negative_elbo(logits, targets, mean, log_variance):",
     "vae_forward": "def vae_forward(encoder, decoder, images, training):",
     "iwae": "def iwae(log_weights):",
+    "which_vae": "def which_vae():",
 }
 
 KL = """
@@ -37,6 +39,21 @@ IWAE = """
 largest = log_weights.max(dim=0).values
 return largest + torch.log(torch.exp(log_weights - largest).mean(dim=0))
 """
+WHICH = """
+return {
+    "A": "free bits",
+    "B": "strong decoder",
+    "C": "no draw",
+    "D": "healthy",
+    "E": "pixels averaged",
+    "F": "KL forgotten",
+}
+"""
+
+
+def swapped(one, other):
+    return changed(WHICH, f'"{one}"', "...", f'"{other}"', f'"{one}"', "...", f'"{other}"')
+
 
 RIGHT = {
     "gaussian_kl": [
@@ -124,6 +141,13 @@ RIGHT = {
         """
         top = log_weights.detach().amax(dim=0, keepdim=True)
         return (log_weights - top).exp().mean(dim=0).log() + top[0]
+        """,
+    ],
+    "which_vae": [
+        WHICH,
+        """
+        words = ["healthy", "no draw", "free bits", "KL forgotten", "strong decoder", "pixels averaged"]
+        return {**dict(zip("DCAFBE", words)), "G": "no such run"}
         """,
     ],
 }
@@ -303,6 +327,29 @@ WRONG = [
             "return largest", "return 2 * largest - largest"
         ),
     ),
+    ("which_vae", "free bits taken for strong decoder", swapped("free bits", "strong decoder")),
+    ("which_vae", "free bits taken for healthy", swapped("free bits", "healthy")),
+    ("which_vae", "free bits taken for pixels averaged", swapped("free bits", "pixels averaged")),
+    ("which_vae", "free bits taken for KL forgotten", swapped("free bits", "KL forgotten")),
+    ("which_vae", "strong decoder taken for pixels averaged", swapped("strong decoder", "pixels averaged")),
+    ("which_vae", "strong decoder taken for free bits", changed(WHICH, "strong decoder", "free bits")),
+    ("which_vae", "strong decoder taken for healthy", swapped("strong decoder", "healthy")),
+    ("which_vae", "strong decoder taken for no draw", swapped("strong decoder", "no draw")),
+    ("which_vae", "no draw taken for healthy", swapped("no draw", "healthy")),
+    ("which_vae", "no draw taken for KL forgotten", swapped("no draw", "KL forgotten")),
+    ("which_vae", "no draw taken for pixels averaged", swapped("no draw", "pixels averaged")),
+    ("which_vae", "healthy taken for no draw", changed(WHICH, "healthy", "no draw")),
+    ("which_vae", "healthy taken for free bits", changed(WHICH, "healthy", "free bits")),
+    ("which_vae", "healthy taken for KL forgotten", swapped("healthy", "KL forgotten")),
+    ("which_vae", "pixels averaged taken for strong decoder", changed(WHICH, "pixels averaged", "strong decoder")),
+    ("which_vae", "pixels averaged taken for KL forgotten", swapped("pixels averaged", "KL forgotten")),
+    ("which_vae", "KL forgotten taken for healthy", changed(WHICH, "KL forgotten", "healthy")),
+    ("which_vae", "KL forgotten taken for no draw", changed(WHICH, "KL forgotten", "no draw")),
+    ("which_vae", "KL forgotten taken for free bits", changed(WHICH, "KL forgotten", "free bits")),
+    ("which_vae", "letter missing", changed(WHICH, '"D": "healthy",', "")),
+    ("which_vae", "unknown word", changed(WHICH, "healthy", "fine")),
+    ("which_vae", "unknown word", changed(WHICH, '"healthy"', "['healthy']")),
+    ("which_vae", "type", "return ['free bits', 'strong decoder']"),
 ]
 
 
@@ -331,3 +378,26 @@ def test_an_answer_may_use_an_earlier_one() -> None:
         return (pixels.sum(dim=1) + kl(mean, log_variance)).mean()
 
     checks.negative_elbo(negative_elbo)
+
+
+def test_the_six_vaes_show_what_the_check_says_of_them():
+    before = torch.get_rng_state()
+    runs = exercises.mysteries(data.load("strokes", size=28, count=1200))
+    assert torch.equal(before, torch.get_rng_state())
+    told = {story: runs[letter] for letter, story in exercises.PATIENTS.items()}
+    nothing = told["healthy"]["knows nothing"]
+    rate = {story: run["rate"][-1] for story, run in told.items()}
+    distortion = {story: run["at the end"] for story, run in told.items()}
+    assert rate["pixels averaged"] < 0.1
+    assert abs(distortion["pixels averaged"] - nothing) < 0.05 * nothing
+    assert rate["KL forgotten"] > 10 * max(value for story, value in rate.items() if story != "KL forgotten")
+    assert distortion["strong decoder"] < 0.8 * min(v for story, v in distortion.items() if story != "strong decoder")
+    assert rate["strong decoder"] < 0.5 * rate["healthy"]
+    assert told["strong decoder"]["latents"][-1] < 0.25 < 0.45 < told["strong decoder"]["latents"][0]
+    assert 0.3 < min(told["free bits"]["latents"]) <= max(told["free bits"]["latents"]) < 0.55
+    assert distortion["free bits"] > 1.5 * distortion["strong decoder"]
+    assert min(told["healthy"]["latents"]) > 1
+    for story, run in told.items():
+        worse = run["from a draw"] / distortion[story]
+        assert worse > 1.3 if story == "no draw" else 0.95 < worse < 1.05
+    assert told["no draw"]["from a draw"] > nothing
