@@ -17,6 +17,7 @@ from course_lib.show.figures import images as show_images
 from course_lib.show.training_view import tile
 
 MOST = 2.448  # the circle with this radius holds 95 % of the draws from two standard normals: the root of -2 ln 0.05
+DOTS = 700  # codes that a scatter shows
 
 
 def lines_to(axis: Axes, points: Tensor, again: Tensor) -> None:
@@ -64,7 +65,8 @@ def arc(points: Tensor, ways: Mapping[str, Tensor]) -> None:
 
 
 def scatter(axis: Axes, codes: Tensor, labels: Tensor, names: Sequence[str]) -> None:
-    """Codes [N, 2] by class, and the circle that holds 95 % of the draws from two standard normals."""
+    """The first 700 codes [N, 2] by class, and the circle that holds 95 % of the draws from two standard normals."""
+    codes, labels = codes[:DOTS], labels[:DOTS]
     for label, name in enumerate(names[:10]):
         axis.plot(*codes[labels == label].T, ".", ms=3, color=f"C{label}", label=name)
     axis.add_patch(plt.Circle((0, 0), MOST, fill=False, ls="--", lw=1.5, zorder=5))
@@ -79,7 +81,7 @@ def legend_below(
     fig.legend(handles, names, loc="outside lower center", ncols=10, frameon=False, markerscale=4, handletextpad=0.1)
 
 
-def plane(model: Any, images: Tensor, labels: Tensor, names: Sequence[str], side: int = 12) -> float:
+def plane(model: Any, images: Tensor, labels: Tensor, names: Sequence[str], side: int = 10) -> float:
     """Where a model of two code numbers puts images [N, C, H, W], and what it decodes over the whole plane.
 
     A place of the grid is a hole if it lies farther from every code than 99 % of the codes lie from their nearest
@@ -96,7 +98,7 @@ def plane(model: Any, images: Tensor, labels: Tensor, names: Sequence[str], side
     _, channels, height, width = tiles.shape
     sheet = tiles.unflatten(0, (side, side)).permute(0, 3, 1, 4, 2).reshape(side * height, side * width, channels)
     extent = [low[0].item(), high[0].item(), low[1].item(), high[1].item()]
-    fig, axes = plt.subplots(1, 2, figsize=(10, 5.3), sharex=True, sharey=True)
+    fig, axes = plt.subplots(1, 2, figsize=(7.4, 4.1), sharex=True, sharey=True)
     scatter(axes[0], codes, labels, names)
     axes[1].imshow(sheet.expand(-1, -1, 3).numpy(), extent=extent)
     cell = (high - low) / side
@@ -121,7 +123,7 @@ def clouds(
 
     The shade is the density of all clouds together; `place` is marked, with the density there.
     """
-    fig, axes = plt.subplots(1, len(widths), figsize=(10.5, 3.9), sharex=True, sharey=True)
+    fig, axes = plt.subplots(1, len(widths), figsize=(9, 3.5), sharex=True, sharey=True)
     span = torch.linspace(-4.2, 4.2, 141)
     up, across = torch.meshgrid(span, span, indexing="ij")
     grid = torch.stack([across, up], dim=2).reshape(-1, 2)
@@ -132,14 +134,14 @@ def clouds(
             away = torch.cdist(points, middles).square()
             return torch.exp(-away / (2 * sigma**2)).mean(dim=1) / (2 * math.pi * sigma**2)
 
+        shades = (density(grid).clamp(max=0.13) * 150).round() / 150  # in steps: a picture of a third of the size
         axis.imshow(
-            density(grid).view(len(span), -1).clamp(max=0.13).numpy(),
+            shades.view(len(span), -1).numpy(),
             extent=[-4.2, 4.2, -4.2, 4.2],
             origin="lower",
             cmap="Greys",
             vmin=0,
             vmax=0.22,
-            interpolation="bilinear",
         )
         for label in labels.unique().tolist():
             axis.plot(*middles[labels == label].T, "o", ms=5, color=f"C{label}", mec="white", mew=0.5)
@@ -229,7 +231,7 @@ def mixtures(x: Tensor, cases: Mapping[str, tuple[Sequence[Tensor], Tensor]]) ->
 
 def two_latents(draws: Mapping[str, Tensor], labels: Tensor, names: Sequence[str]) -> None:
     """Codes [N, D] of each model in the two latents that vary most, and the prior's circle."""
-    fig, axes = plt.subplots(1, len(draws), figsize=(10, 4.9))
+    fig, axes = plt.subplots(1, len(draws), figsize=(7.4, 3.8))
     for axis, (name, codes) in zip(axes, draws.items(), strict=True):
         widest = codes.std(dim=0).argsort(descending=True)[:2]
         scatter(axis, codes[:, widest], labels, names)

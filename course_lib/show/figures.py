@@ -41,7 +41,7 @@ matplotlib.rcParams.update(
 )
 
 
-def png(fig: Figure, sharp: int = 1) -> bytes:
+def png(fig: Figure, sharp: float = 1) -> bytes:
     """The figure as PNG, `sharp` pixels for each of the page; it is closed, so that no notebook shows it twice."""
     buffer = io.BytesIO()
     fig.draw_without_rendering()  # a first layout, so that the second has measured every title
@@ -50,7 +50,7 @@ def png(fig: Figure, sharp: int = 1) -> bytes:
     return as_png(Image.open(buffer).convert("RGB"), exact=True)
 
 
-def bundle(picture: bytes, alt: str, sharp: int = 1) -> dict[str, str]:
+def bundle(picture: bytes, alt: str, sharp: float = 1) -> dict[str, str]:
     """One picture in three forms: HTML with a real alt text, bare PNG for viewers that drop HTML, and the words alone.
 
     A picture with `sharp` pixels for each of the page is shown as much smaller. Raises CourseError when `alt` is too
@@ -62,7 +62,7 @@ def bundle(picture: bytes, alt: str, sharp: int = 1) -> dict[str, str]:
         )
     code = base64.b64encode(picture).decode()
     words = html.escape(alt, quote=True)
-    width = f' width="{Image.open(io.BytesIO(picture)).width // sharp}"' if sharp > 1 else ""
+    width = f' width="{round(Image.open(io.BytesIO(picture)).width / sharp)}"' if sharp > 1 else ""
     style = 'style="max-width:100%;height:auto"'
     return {
         "text/html": f'<img alt="{words}" src="data:image/png;base64,{code}"{width} {style}>',

@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib.show.figures import SHARP, bundle, figure, png, to_pixels
+from course_lib.show.figures import bundle, figure, png, to_pixels
 from course_lib.training.progress import Bar, recent
 
 
@@ -40,6 +40,7 @@ def curves(losses: dict[str, list[float]], alt: str, title: str = "") -> None:
     figure(fig, alt)
 
 
+STAYS = 1.5  # pixels for each of the page, in the picture that stays there: a notebook with four of them must not swell
 SHARES = ("accuracy",)  # what is no loss but a share, from 0 to 1, and has an axis of its own
 
 
@@ -80,7 +81,7 @@ class TrainingView:
     def show(self, model: Any, run: Any, state: str) -> None:
         from IPython.display import display
 
-        sharp = 1 if state == "running" else SHARP  # what stays on the page is crisp
+        sharp = 1 if state == "running" else STAYS
         content = bundle(png(self.picture(model, run, state), sharp), self.words(run, state), sharp)
         if self.handle is None:
             self.handle = display(content, raw=True, display_id=True)
@@ -105,7 +106,7 @@ class TrainingView:
         rows = ["bar", "losses", *(["shares"] if shares else [])]
         mosaic = [[row, row if row == "bar" else "samples"] if self.samples else [row] for row in rows]
         heights = [0.05, *[1.0] * (len(rows) - 1)]
-        size = (9.5, 4.2) if self.samples else (6, 3.4)
+        size = (8.4, 3.7) if self.samples else (6, 3.4)
         fig, axes = plt.subplot_mosaic(mosaic, figsize=size, height_ratios=heights)
         axes["bar"].barh(0, self.done(run), color="C1")
         axes["bar"].set(xlim=(0, 1), xticks=[], yticks=[], facecolor="0.9")
