@@ -1,9 +1,10 @@
-"""Checks of chapter 5: both losses of the game, the Jensen-Shannon divergence, and one step of the game."""
+"""Checks of chapter 5: both losses, the Jensen-Shannon divergence, one step of the game, and a doctor for games."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from itertools import chain
 from typing import Any
 
@@ -18,6 +19,8 @@ from course_lib.checks.guard import Forbidden
 from course_lib.checks.signs import SMALL, cut_off, infinite, saturated
 from course_lib.checks.spies import Spy, explained, flat, note_learning, one_loss, with_numbers
 from course_lib.checks.verdict import WrongAnswer
+from course_lib.gan.points import PointGAN, ring
+from course_lib.gan.points import grid as points_on_grid
 from course_lib.gan.the_gan_game import Minimax, NonSaturating
 
 CHAPTER = "05_the_gan_game"
@@ -637,3 +640,186 @@ def check_returned(returned: list[Any], wanted: list[tuple[Tensor, Tensor]]) -> 
     turned = right.view(-1, 2).flip(1).flatten()
     swapped = {"losses swapped": (turned, "you return the generator's loss first: D's loss comes first")}
     compare(got, right, "the list of losses", swapped, TOLERANCE)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Exercise 5: diagnose_game
+# ---------------------------------------------------------------------------------------------------------------------
+
+DIAGNOSES = ("healthy", "labels swapped", "sigmoid twice", "no detach", "fakes forgotten", "generator stands still")
+DATA = {"ring": ring(), "wide ring": ring(5, radius=1.2, spread=0.1), "grid": points_on_grid(3)}
+PATIENTS = (  # illness, whether the generator descends on the minimax loss, data, seed, steps
+    ("healthy", False, "ring", 0, 300),
+    ("healthy", True, "wide ring", 1, 300),
+    ("labels swapped", False, "grid", 2, 150),
+    ("labels swapped", True, "ring", 4, 150),
+    ("sigmoid twice", False, "ring", 5, 200),
+    ("sigmoid twice", True, "grid", 1, 200),
+    ("no detach", True, "wide ring", 1, 400),
+    ("no detach", True, "ring", 3, 400),
+    ("fakes forgotten", False, "wide ring", 0, 150),
+    ("fakes forgotten", True, "grid", 6, 150),
+    ("generator stands still", False, "ring", 2, 250),
+    ("generator stands still", False, "wide ring", 5, 250),
+)
+
+
+@cache
+def patient(number: int) -> dict[str, Tensor]:
+    """A small game of PATIENTS: both losses and the gradient on G [steps], and its samples at the end [200, 2]."""
+    illness, minimax, data, seed, steps = PATIENTS[number]
+    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        gan, kept = PointGAN(), []
+        gan.configure()
+        for _ in range(steps):
+            kept.append(ill_step(gan, DATA[data].sample(64), illness, Minimax if minimax else NonSaturating))
+        samples = gan.sample(200)
+    d_loss, g_loss, push = torch.stack(kept).T
+    return {"d_loss": d_loss, "g_loss": g_loss, "push": push, "samples": samples}
+
+
+def ill_step(gan: PointGAN, real: Tensor, illness: str, objective: Any) -> Tensor:
+    """One round with a mistake: D's loss, G's loss, norm of the gradient on G."""
+    squash = torch.sigmoid if illness == "sigmoid twice" else nn.Identity()
+    fake = gan.generator(gan.noise(len(real)))
+    for optimizer in gan.optimizers.values():
+        optimizer.zero_grad()
+    logits = squash(gan.verdict(real)), squash(gan.verdict(fake if illness == "no detach" else fake.detach()))
+    if illness == "labels swapped":
+        logits = logits[::-1]
+    loss = softplus(-logits[0]).mean() if illness == "fakes forgotten" else d_loss(*logits)
+    loss.backward(retain_graph=True)
+    gan.optimizers["discriminator"].step()
+    wish = objective.generator(None, squash(gan.verdict(fake)))
+    wish.backward()
+    if illness != "generator stands still":
+        gan.optimizers["generator"].step()
+    push = torch.cat([weights.grad.flatten() for weights in gan.generator.parameters()]).norm()
+    return torch.stack([loss.detach(), wish.detach(), push])
+
+
+def six_games() -> dict[str, dict[str, Tensor]]:
+    """Six of the games, one of each kind, for the eye: letter -> the four arguments of the exercise."""
+    return {letter: patient(number) for letter, number in zip("ABCDEF", (8, 4, 1, 10, 6, 2), strict=True)}
+
+
+def waiting_room(generator: torch.Generator) -> Iterator[Case]:
+    """Each kind twice, in an order that is drawn: nobody is to guess by counting."""
+    for number in torch.randperm(len(PATIENTS), generator=generator).tolist():
+        yield dict(patient(number))
+
+
+def seen_by(
+    d_loss: Tensor,
+    g_loss: Tensor,
+    push: Tensor,
+    samples: Tensor,
+    *,
+    half: bool = True,
+    twice: bool = True,
+    away: bool = True,
+    sign: bool = False,
+    unanswered: str = "",
+) -> str:
+    """The right diagnosis; the options are what the mistakes do not look at, or look at instead."""
+    begins, ends = float(d_loss[:5].mean()), float(d_loss[-20:].mean())
+    if sign and g_loss[-1] < 0:
+        return "no detach"
+    if half and begins < 1.0:
+        return "fakes forgotten"
+    if twice and begins >= 1.0 and abs(float(g_loss[:5].mean().abs()) - math.log(2)) > 0.15:
+        return "sigmoid twice"
+    if ends > 1.0:
+        return "healthy"
+    if away and samples.norm(dim=1).median() > 3:
+        return "labels swapped"
+    return unanswered or ("generator stands still" if g_loss[-20:].mean() > 1 else "no detach")
+
+
+def is_no_diagnosis(case: Case, got: Any, right: Any) -> bool:
+    return not got.error and not (isinstance(got.value, str) and got.value in DIAGNOSES)
+
+
+def missed(illness: str) -> Callable:
+    """A sign: this illness got another word."""
+    return lambda case, got, right: right.value == illness and not got.error
+
+
+diagnose_game = exercise(CHAPTER, "diagnose_game")(
+    Formula(
+        seen_by,
+        waiting_room,
+        what="your diagnosis",
+        wrong={
+            "always healthy": (
+                lambda d_loss, g_loss, push, samples: "healthy",
+                "you call every game healthy: look at the first step, then at where the losses and the samples end",
+            ),
+            "first step unseen": (
+                partial(seen_by, half=False, twice=False),
+                "you do not look at the first step: a fresh D says 1/2 to everything, so you know what both players "
+                "must pay there, and two of the illnesses are wrong already then",
+            ),
+            "fakes forgotten taken for labels swapped": (
+                partial(seen_by, half=False),
+                "you take fakes forgotten for swapped labels: both make D's loss 0 and let the samples go, but what "
+                "does D pay at the first step when only the real half is charged?",
+            ),
+            "sigmoid twice taken for healthy": (
+                partial(seen_by, twice=False),
+                "you take a sigmoid twice for health: its curves are calm, but take a logit of 0 through the sigmoid, "
+                "and compute what D and G pay at the first step",
+            ),
+            "samples unseen": (
+                partial(seen_by, away=False),
+                "you do not look at the samples: in one illness D and G agree, and the samples leave the data",
+            ),
+            "judged by the sign": (
+                partial(seen_by, sign=True),
+                "you judge by the sign of G's loss: ln(1 - D) is negative in every game, the healthy ones included",
+            ),
+            "no detach taken for a generator that stands still": (
+                partial(seen_by, unanswered="generator stands still"),
+                "in two illnesses D's loss falls and nothing answers: what does G's loss do where G pays -ln D and "
+                "never moves?",
+            ),
+            "a generator that stands still taken for no detach": (
+                partial(seen_by, unanswered="no detach"),
+                "in two illnesses D's loss falls and nothing answers: where the two gradients cancel, G's loss stays "
+                "small; where G never moves, it climbs",
+            ),
+        },
+        signs={
+            "no diagnosis": (is_no_diagnosis, f"that is no diagnosis: return one of {', '.join(DIAGNOSES)}"),
+            "healthy taken for ill": (
+                missed("healthy"),
+                "you find an illness in a healthy game: its losses start at ln 4 and ln 2, swing, and come back; with "
+                "the minimax loss G's is negative",
+            ),
+            "fakes forgotten unseen": (
+                missed("fakes forgotten"),
+                "you miss a D that never pays for fakes: what does a fresh D pay for the real half alone?",
+            ),
+            "sigmoid twice unseen": (
+                missed("sigmoid twice"),
+                "you miss a sigmoid twice: take a logit of 0 through it, and compute what D and G pay at the first "
+                "step, with either loss of G",
+            ),
+            "labels swapped unseen": (
+                missed("labels swapped"),
+                "you miss swapped labels: D and G want the same, so D's loss goes to 0 and the samples go far away",
+            ),
+            "no detach unseen": (
+                missed("no detach"),
+                "you miss a forgotten detach: it starts as it should, then D's loss falls, and G's stays small, "
+                "because the two gradients on the fakes cancel",
+            ),
+            "standstill unseen": (
+                missed("generator stands still"),
+                "you miss a generator that never moves: D's loss falls, G's loss climbs and climbs, and the samples "
+                "are still the cloud of the start",
+            ),
+        },
+    )
+)

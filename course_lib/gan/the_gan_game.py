@@ -123,7 +123,12 @@ class GAN(Trainable):
         }
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
-        """k steps of the discriminator, one of the generator (Goodfellow et al. 2014, algorithm 1)."""
+        """k steps of the discriminator, one of the generator (Goodfellow et al. 2014, algorithm 1).
+
+        The generator's loss gets the real logits of before D's step. This chapter's objectives do not look at them.
+        Chapter 7's relativistic one compares with them, as with a constant: to judge the real images anew would cost a
+        forward pass, and moves the generator's gradient by a hundredth (tests/gan/test_the_gan_game.py measures it).
+        """
         parts = zip(batch.images.chunk(self.critic_steps), batch.labels.chunk(self.critic_steps), strict=True)
         for real, labels in parts:
             fake = self.generate(self.noise(len(real)), labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bank import Bank, BankTests, changed
 from torch.nn import functional as F
 
+from course_lib.checks import the_gan_game as checks
 from course_lib.gan import the_gan_game
 
 HEADS = {
@@ -12,6 +13,7 @@ HEADS = {
     "generator_loss": "def generator_loss(fake_logits):",
     "js_divergence": "def js_divergence(p, q, width):",
     "gan_step": "def gan_step(generator, discriminator, g_optimizer, d_optimizer, real, noise):",
+    "diagnose_game": "def diagnose_game(d_loss, g_loss, push, samples):",
 }
 
 
@@ -66,6 +68,33 @@ LABELS = changed(
 FREEZE = "discriminator.requires_grad_(False)\n"
 MODES = "modes = [m.training for m in discriminator.modules()]\ndiscriminator.eval()\n"
 BACK = "\nfor m, mode in zip(discriminator.modules(), modes): m.training = mode"
+DOCTOR = """
+d, g = d_loss[0].item(), g_loss[0].abs().item()
+if d < 1:
+    return "fakes forgotten"
+if not 0.6 < g < 0.85:
+    return "sigmoid twice"
+if d_loss[-1] > 1:
+    return "healthy"
+if samples.abs().max() > 3:
+    return "labels swapped"
+return "generator stands still" if g_loss[-1] > g_loss[0] + 1 else "no detach"
+"""
+BY_PUSH = """
+def near(x, value):
+    return abs(float(x) - value) < 0.1
+
+if d_loss[:3].mean() < 0.9:
+    return "fakes forgotten"
+if near(g_loss[:3].mean(), 0.474) or near(g_loss[:3].mean(), -0.974):
+    return "sigmoid twice"
+falls = d_loss[-10:].mean() < 0.5
+if not falls:
+    return "healthy"
+if samples.norm(dim=1).mean() > 2:
+    return "labels swapped"
+return "no detach" if push[:3].mean() < 0.03 else "generator stands still"
+"""
 
 RIGHT = {
     "discriminator_loss": [
@@ -168,6 +197,7 @@ RIGHT = {
         return d_loss.detach(), g_loss.detach()
         """,
     ],
+    "diagnose_game": [DOCTOR, BY_PUSH],
 }
 
 WRONG = [
@@ -546,6 +576,23 @@ WRONG = [
             "F.binary_cross_entropy(discriminator(fake).sigmoid(), torch.ones_like(fake_logits))",
         ),
     ),
+    ("diagnose_game", "always healthy", 'return DIAGNOSES[0] if len(d_loss) else ""'),
+    ("diagnose_game", "first step unseen", changed(DOCTOR, "d < 1", "d < 0", "0.6 < g < 0.85", "g >= 0")),
+    ("diagnose_game", "samples unseen", changed(DOCTOR, "samples.abs().max() > 3", "samples.isnan().any()")),
+    ("diagnose_game", "judged by the sign", "if (g_loss[-5:] < 0).all():\n    return 'no detach'\n" + DOCTOR.strip()),
+    ("diagnose_game", "no detach taken for a generator that stands still", changed(DOCTOR, "+ 1", "- 9")),
+    ("diagnose_game", "a generator that stands still taken for no detach", changed(DOCTOR, "+ 1", "+ 99")),
+    ("diagnose_game", "healthy taken for ill", changed(DOCTOR, "d_loss[-1] > 1", "samples.abs().max() < 0.5")),
+    ("diagnose_game", "fakes forgotten taken for labels swapped", changed(DOCTOR, "fakes forgotten", "labels swapped")),
+    ("diagnose_game", "fakes forgotten unseen", changed(DOCTOR, "fakes forgotten", "no detach")),
+    ("diagnose_game", "sigmoid twice taken for healthy", changed(DOCTOR, "0.6 < g < 0.85", "g < 99")),
+    ("diagnose_game", "sigmoid twice unseen", changed(DOCTOR, "sigmoid twice", "labels swapped")),
+    ("diagnose_game", "labels swapped unseen", changed(DOCTOR, "labels swapped", "fakes forgotten")),
+    ("diagnose_game", "no detach unseen", changed(DOCTOR, "no detach", "labels swapped")),
+    ("diagnose_game", "standstill unseen", changed(DOCTOR, "generator stands still", "sigmoid twice")),
+    ("diagnose_game", "no diagnosis", changed(DOCTOR, "labels swapped", "swapped labels")),
+    ("diagnose_game", "no diagnosis", "return {'A': 'healthy'}"),
+    ("diagnose_game", "no diagnosis", "return None"),
 ]
 
 
@@ -561,6 +608,7 @@ class TestBank(BankTests):
         WRONG,
         space={
             "course_lib_gan": the_gan_game,
+            "DIAGNOSES": checks.DIAGNOSES,
             # right answers to the exercises before
             "loss": loss,
             "discriminator_loss": loss,
@@ -572,3 +620,22 @@ class TestBank(BankTests):
         losses = the_gan_game.Minimax.discriminator, the_gan_game.NonSaturating.generator
         super().test_torch_is_left_as_it_was(name)
         assert losses == (the_gan_game.Minimax.discriminator, the_gan_game.NonSaturating.generator)
+
+
+def test_every_game_shows_its_illness_with_room_to_spare():
+    for number, (illness, *_) in enumerate(checks.PATIENTS):
+        seen = checks.patient(number)
+        d, g, _, samples = seen.values()
+        assert checks.seen_by(**seen) == illness
+        begins, ends = float(d[:5].mean()), float(d[-20:].mean())
+        forgotten, twice = illness == "fakes forgotten", illness == "sigmoid twice"
+        assert begins < 0.8 if forgotten else 1.3 < begins < 1.5
+        assert forgotten or (abs(abs(float(g[:5].mean())) - 0.693) > 0.18) == twice
+        assert ends > 1.2 if illness == "healthy" or twice else ends < 0.3
+        assert (float(samples.norm(dim=1).median()) > 4) == (illness in ("labels swapped", "fakes forgotten"))
+        assert (float(g[-20:].mean()) > 2) == (illness == "generator stands still")
+
+
+def test_one_game_of_each_kind_is_shown_to_the_eye():
+    shown = checks.six_games()
+    assert sorted(checks.seen_by(**game) for game in shown.values()) == sorted(checks.DIAGNOSES)

@@ -14,6 +14,8 @@ from course_lib import models
 from course_lib.data.batches import Batch
 from course_lib.data.imageset import ImageSet, shape_of
 from course_lib.errors import CourseError
+from course_lib.gan.games import point_game
+from course_lib.gan.points import ring
 from course_lib.gan.stable_training import Wasserstein
 from course_lib.gan.the_gan_game import (
     GAN,
@@ -268,6 +270,38 @@ def test_each_turn_moves_only_its_own_player():
     gan.descend = spy
     gan.training_step(some_batch(4))
     assert moved == [{"discriminator"}, {"generator"}]
+
+
+def test_real_logits_of_before_the_discriminators_step_hardly_move_the_generators_gradient():
+    """The relativistic loss compares with them; judging the real points anew would change its gradient by about 1 %."""
+    torch.manual_seed(0)
+    circle, gan = ring(), point_game("r3gan")
+    gan.configure()
+    off = []
+    for step in range(200):
+        if step % 40 == 39:
+            real, fake = circle.sample(256), gan.generate(gan.noise(256))
+            before, _ = gan.discriminator_step(real, fake.detach(), torch.zeros(256, dtype=torch.int64))
+            with torch.no_grad():
+                after = gan.verdict(real)
+            assert not torch.equal(before, after)
+            verdict = gan.verdict(fake)
+            stale, fresh = (
+                torch.cat(
+                    [
+                        gradient.flatten()
+                        for gradient in torch.autograd.grad(
+                            gan.objective.generator(logits, verdict),
+                            list(gan.generator.parameters()),
+                            retain_graph=True,
+                        )
+                    ]
+                )
+                for logits in (before, after)
+            )
+            off.append(float((stale - fresh).norm() / fresh.norm()))
+        gan.step(circle.sample(256))
+    assert 0 < max(off) < 0.05
 
 
 def test_a_penalty_is_added_to_the_discriminators_descent_but_not_to_its_reported_loss():
