@@ -102,15 +102,18 @@ def look(gan: Any, real: Tensor, title: str, reach: float = 1.7) -> Stage:
     return Stage(title, opinion, gan.draw(lines.flatten(0, 1)).view(18, 60, 2), real, gan.sample(300))
 
 
+DOTS = 200  # of each kind in a stage's picture
+
+
 def stages(seen: Sequence[Stage], alt: str, reach: float = 1.7) -> None:
     """Stages of one game, three in a row: D as a colour, G as a bent grid, real points and fakes."""
-    fig, axes = plt.subplots(-(-len(seen) // 3), 3, figsize=(9, 3.1 * -(-len(seen) // 3)), squeeze=False)
+    fig, axes = plt.subplots(-(-len(seen) // 3), 3, figsize=(7.6, 2.6 * -(-len(seen) // 3)), squeeze=False)
     for axis, stage in zip(axes.flat, seen, strict=True):
         side = torch.linspace(-reach, reach, len(stage.opinion))
         filled = axis.contourf(side, side, stage.opinion, levels=torch.linspace(0, 1, 11), cmap=OPINION)
         for line in stage.warp:
-            axis.plot(*line.T, color="black", lw=0.4, alpha=0.6)
-        points(axis, stage.real, stage.fake, reach, (REAL_DOT, FAKE_DOT))
+            axis.plot(*line.T, color="0.4", lw=0.5)
+        points(axis, stage.real[:DOTS], stage.fake[:DOTS], reach, (REAL_DOT, FAKE_DOT))
         axis.set_title(stage.title, fontsize=10)
     fig.colorbar(filled, ax=axes, ticks=[0, 0.5, 1], label="D's verdict: fake 0, real 1", shrink=0.6)
     figure(fig, alt)
