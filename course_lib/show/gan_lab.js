@@ -72,6 +72,7 @@ function render({ model, el }) {
   const line = document.createElement("div");
   root.className = "course-drawn";
   root.setAttribute("role", "group");
+  root.style.color = "var(--jp-ui-font-color1, #222)";
   root.append(board, line);
   el.append(root);
   board.style.cssText = "display:flex;flex-wrap:wrap;gap:14px;max-width:100%";

@@ -53,7 +53,7 @@ function render({ model, el }) {
   root.tabIndex = 0;
   root.className = "course-drawn";
   root.setAttribute("role", "group");
-  root.style.cssText = "max-width:100%;overflow-x:auto";
+  root.style.cssText = `max-width:100%;overflow-x:auto;color:${INK}`;
   line.style.cssText = "min-height:1.5em;font-size:14px;margin-top:2px";
   root.append(line);
   el.append(root);
