@@ -27,8 +27,6 @@ MADE_BEFORE = {  # records named the code under them; each leaves this list when
     "detection_strokes",
     "drawing",
     "gan_speed_cpu",
-    "modes",
-    "modes_longer",
     "realism",
     "vae_mnist",
 }
