@@ -154,7 +154,7 @@ CHAPTERS = (
         models={"wgan_gp": "gan.stable_training.WGANGP", "r3gan": "gan.stable_training.R3GAN"},
         shipped={"wgan_gp": Shipped("wgan_gp", 800), "r3gan": Shipped("r3gan", 4000)},
         widgets={"distance_explorer": "distance"},
-        minutes=150,
+        minutes=75,
     ),
     Chapter(
         number=8,

@@ -53,6 +53,8 @@ def rows() -> list[tuple[str, str, dict]]:
     for world, count in (("ring", 8), ("grid", 25)):
         what = f"modes covered in the plane, {world} of {count}, {{steps:,}} generator steps"
         add("modes", what, lambda r, w=world: modes(r[w], len(r["seeds"])))
+    longer = "the same on the grid with more time, {steps:,} generator steps"
+    add("modes_longer", longer, lambda r: modes(r["grid"], len(r["seeds"])))
     bound = "chapter 10's VAE after {seconds:g} s, data {data}, {protocol}: nats per test image"
     add("vae_mnist", bound, nats)
     for name in ("mnist", "strokes"):

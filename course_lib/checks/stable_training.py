@@ -1,4 +1,5 @@
-"""Checks of chapter 7: relativistic losses, R1, the gradient penalty, precision, and the minibatch deviation."""
+"""Checks of chapter 7: relativistic losses, R1, the gradient penalty, precision, minibatch deviation, spectral norm,
+and the diagnosis of six games."""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ from course_lib.checks.formula import Case, Formula, Sight, normal
 from course_lib.checks.guard import Forbidden
 from course_lib.checks.spies import Spy, Traces, explained, with_numbers
 from course_lib.checks.verdict import WrongAnswer
+from course_lib.gan import games
 from course_lib.gan import stable_training as library
+from course_lib.gan.points import PointGAN, ring
+from course_lib.gan.stable_training import PenalisedCritic
 from course_lib.metrics import quality
 
 CHAPTER = "07_stable_training"
@@ -199,7 +203,7 @@ IMAGES_ONLY = "it works for images [N, C, H, W] and stops for other samples, suc
 ADDED_TO_A_LOSS = "the sign is wrong: the penalty is added to a loss that is minimised"
 
 
-def judge(shape: tuple[int, ...], generator: torch.Generator, training: bool = True) -> Spy:
+def watched(shape: tuple[int, ...], generator: torch.Generator, training: bool = True) -> Spy:
     """A small network for samples [N, ...]. Every sample has another slope, and the logit itself no say in it."""
     inputs = torch.Size(shape[1:]).numel()
     layers = nn.Flatten(), nn.Linear(inputs, 6), nn.Softplus(), nn.Linear(6, 1, bias=False), nn.Flatten(0)
@@ -251,13 +255,13 @@ SAMPLES = [(5, 3), (4, 3, 2, 5), (3, 1, 6, 4), (1, 2, 2)]
 
 def judged(generator: torch.Generator) -> Iterator[Case]:
     for shape in SAMPLES:
-        yield {"discriminator": judge(shape, generator), "images": normal(generator, *shape)}
+        yield {"discriminator": watched(shape, generator), "images": normal(generator, *shape)}
 
 
 def leaves_the_discriminator(answer: Callable) -> None:
     generator = torch.Generator().manual_seed(72)
     for shape, training in (((3, 2, 4, 2), True), ((2, 1, 3, 5), False)):
-        network, images = judge(shape, generator, training), normal(generator, *shape)
+        network, images = watched(shape, generator, training), normal(generator, *shape)
         with leaving_no_trace(network, images=images):
             answer(network, images)
 
@@ -433,7 +437,7 @@ def asks_between(answer: Callable) -> None:
     generator = torch.Generator().manual_seed(73)
     torch.manual_seed(7)
     for shape, training in (((6, 2, 3, 4), True), ((7, 1, 5, 3), False)):
-        critic = judge(shape, generator, training)
+        critic = watched(shape, generator, training)
         real, fake = normal(generator, *shape) + 1, normal(generator, *shape) - 1
         with leaving_no_trace(critic, real=real, fake=fake):
             try:
@@ -492,7 +496,7 @@ def spread_of_epsilon(answer: Callable) -> None:
     real, fake = torch.ones(MANY, 2).double(), torch.zeros(MANY, 2).double()
     draws = []
     for _ in range(2):
-        critic = judge((MANY, 2), torch.Generator().manual_seed(74))
+        critic = watched((MANY, 2), torch.Generator().manual_seed(74))
         answer(critic, real, fake)
         draws.append(torch.cat([call.inputs[0] for call in critic.calls])[:, 0])
     if torch.equal(*draws):
@@ -930,3 +934,279 @@ minibatch_deviation = exercise(CHAPTER, "minibatch_deviation", ours(library.Mini
         },
     )
 )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Exercise 6: spectral_norm
+# ---------------------------------------------------------------------------------------------------------------------
+
+READY_MADE_NORM = Forbidden(
+    "your code calls torch's own spectral_norm: write the round of power iteration out",
+    functions=(nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm),
+)
+
+
+def direction(vector: Tensor) -> Tensor:
+    return vector / vector.norm()
+
+
+def layers(generator: torch.Generator) -> Iterator[Case]:
+    """Dense layers and kernels, square and not, with vectors that one round does not bring to the end."""
+    for *shape, size in ((4, 4, 1.0), (5, 3, 2.0), (3, 2, 3, 3, 1.0), (2, 6, 1e-3), (4, 4, 1e4)):
+        weight = size * normal(generator, *shape)
+        yield {"weight": weight, "u": direction(normal(generator, shape[0]))}
+
+
+def round_of(
+    weight: Tensor,
+    u: Tensor,
+    *,
+    rounds: int = 1,
+    constant: bool = True,
+    first: Callable[[Tensor, Tensor], Tensor] = lambda W, u: W.T @ u,
+    scaled: tuple[Callable, Callable] = (direction, direction),
+    sigma: Callable[..., Tensor] = lambda W, u, v, old: u @ (W @ v),
+    result: Callable[..., tuple] = lambda weight, sigma, u, old: (weight / sigma, u),
+) -> tuple:
+    """One step of spectral norm; the options are what the mistakes change."""
+    W, old = weight.flatten(1), u
+    held = W.detach() if constant else W
+    for _ in range(rounds):
+        v = scaled[0](first(held, u))
+        u = scaled[1](held @ v)
+    return result(weight, sigma(W, u, v, old), u, old)
+
+
+def two_tensors(got: Any) -> tuple[Tensor, Tensor]:
+    if not isinstance(got, tuple | list) or len(got) != 2:
+        raise WrongAnswer("type", "return two things, the divided weight and the new u")
+    if any(not isinstance(part, Tensor) for part in got):
+        raise WrongAnswer("type", "both things that you return are tensors: the divided weight and the new u")
+    return tuple(got)
+
+
+def keeps_no_graph(answer: Callable) -> None:
+    """The vector lives from step to step: with its history it would hold the graphs of all steps before."""
+    case = next(layers(torch.Generator().manual_seed(76)))
+    weight, u = answer(case["weight"].requires_grad_(), case["u"])
+    if not weight.requires_grad:
+        raise WrongAnswer(
+            "no gradient", "no gradient gets from the divided weight to the weight: divide outside no_grad"
+        )
+    if u.requires_grad:
+        raise WrongAnswer(
+            "u keeps its history",
+            "the new u still hangs on the graph of this step: compute u and v under torch.no_grad(), or detach them",
+        )
+
+
+ITERATED = "u and v are constants to autograd: compute them under torch.no_grad(), or from weight.detach()"
+spectral_norm = exercise(CHAPTER, "spectral_norm", READY_MADE_NORM)(
+    Formula(
+        round_of,
+        layers,
+        leaves=("weight",),
+        also=(keeps_no_graph,),
+        read=two_tensors,
+        wrong={
+            "sigma is a constant": (
+                partial(round_of, sigma=lambda W, u, v, old: (u @ (W @ v)).detach()),
+                "the numbers are right, but sigma is a constant to autograd in your code: it depends on the weight, "
+                "and that part of the gradient keeps the norm at 1",
+            ),
+            "gradient through the iteration": (partial(round_of, constant=False), ITERATED),
+            "old u returned": (
+                partial(round_of, result=lambda weight, sigma, u, old: (weight / sigma, old)),
+                "you return the u that came in: return the new one, the next step goes on from there",
+            ),
+            "sigma with the old u": (
+                partial(round_of, sigma=lambda W, u, v, old: old @ (W @ v)),
+                "your sigma uses the old u: first u = W v scaled to length 1, then sigma = u · W v",
+            ),
+            "v not scaled": (
+                partial(round_of, scaled=(lambda v: v, direction)),
+                "your v is not scaled to length 1, so sigma is too large: divide W^T u by its length",
+            ),
+            "u not scaled": (
+                partial(round_of, scaled=(direction, lambda u: u)),
+                "your new u is not scaled to length 1: divide W v by its length",
+            ),
+            "nothing scaled": (
+                partial(round_of, scaled=(lambda v: v, lambda u: u)),
+                "neither u nor v is scaled to length 1: divide each by its length",
+            ),
+            "two rounds": (
+                partial(round_of, rounds=2),
+                "you do two rounds: one call is one round, the next call goes on from your u",
+            ),
+            "not transposed": (
+                partial(round_of, first=lambda W, u: W @ u),
+                "v is W^T u, with W transposed: you multiply by W both times",
+            ),
+            "many rounds": (
+                partial(round_of, rounds=200),
+                "your sigma is the exact spectral norm: asked is what one round finds, starting at the given u",
+            ),
+            "the exact norm": (
+                partial(round_of, sigma=lambda W, u, v, old: torch.linalg.matrix_norm(W, 2)),
+                "your sigma is the exact spectral norm: asked is what one round finds, starting at the given u",
+            ),
+            "Frobenius": (
+                partial(round_of, sigma=lambda W, u, v, old: W.norm()),
+                "you divided by the root of the sum of all squares, the Frobenius norm: the spectral norm is the "
+                "largest stretch of one direction",
+            ),
+            "largest entry": (
+                partial(round_of, sigma=lambda W, u, v, old: W.abs().max()),
+                "you divided by the largest entry: the spectral norm is the largest stretch of a direction",
+            ),
+            "squared": (
+                partial(round_of, sigma=lambda W, u, v, old: (W @ v).square().sum()),
+                "your sigma is squared: it is the length of W v",
+            ),
+            "multiplied": (
+                partial(round_of, result=lambda weight, sigma, u, old: (weight * sigma, u)),
+                "you multiplied by sigma: divide",
+            ),
+            "not divided": (
+                partial(round_of, result=lambda weight, sigma, u, old: (weight, u)),
+                "your weight comes back as it was: divide it by sigma",
+            ),
+            "flattened": (
+                partial(round_of, result=lambda weight, sigma, u, old: (weight.flatten(1) / sigma, u)),
+                "you return the matrix: the divided weight keeps the shape of the weight",
+            ),
+            "v returned": (
+                lambda weight, u: (
+                    round_of(weight, u)[0],
+                    direction(weight.detach().flatten(1).T @ u),
+                ),
+                "you return v: return u, which has as many numbers as the weight has rows",
+            ),
+            "swapped": (
+                partial(round_of, result=lambda weight, sigma, u, old: (u, weight / sigma)),
+                "you return the two in the other order: first the divided weight, then u",
+            ),
+            "measured in float32": (
+                lambda weight, u: tuple(part.double() for part in round_of(weight.float(), u.float())),
+                "in float32 digits are lost: stay in the dtype of the weight",
+            ),
+        },
+        stops={
+            "matrices only": (
+                lambda case: case["weight"].ndim > 2,
+                "it stops for a kernel [O, C, k, k]: read it as a matrix with O rows, weight.flatten(1)",
+            ),
+            "not transposed": (
+                lambda case: case["weight"].flatten(1).shape[0] != case["weight"].flatten(1).shape[1],
+                "W has O rows, and u has O numbers: v is W^T u, then u is W v",
+            ),
+        },
+    )
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Exercise 7: which_game
+# ---------------------------------------------------------------------------------------------------------------------
+
+FAULTS = ("healthy", "no create_graph", "one norm", "wrong sign", "clipped", "slow discriminator")
+MYSTERIES = {  # letter -> what is wrong; `mystery_games` plays them so
+    "A": "one norm",
+    "B": "slow discriminator",
+    "C": "no create_graph",
+    "D": "clipped",
+    "E": "wrong sign",
+    "F": "healthy",
+}
+PLAYED = 64  # points in a batch
+
+
+class FaultyPenalty(PenalisedCritic, PointGAN):
+    """WGAN-GP in the plane with one fault in its penalty, or none."""
+
+    name = "faulty_penalty"
+    strength = 1.0
+    fault = "healthy"
+
+    def penalty(self, real: Tensor, fake: Tensor, labels: Tensor) -> Tensor:
+        epsilon = torch.rand(len(real), 1)
+        between = (epsilon * real + (1 - epsilon) * fake).detach().requires_grad_()
+        marks = self.discriminator(between).sum()
+        (slope,) = torch.autograd.grad(marks, between, create_graph=self.fault != "no create_graph")
+        length = slope.norm() if self.fault == "one norm" else slope.norm(dim=1)
+        strength = -self.strength if self.fault == "wrong sign" else self.strength
+        return strength * (length - 1).square().mean()
+
+
+def mystery_games(steps: int = 240, every: int = 6) -> dict[str, dict[str, Any]]:
+    """Play the six games on the ring. Each run has the lists "step" and "slope", the mean slope of its discriminator
+    between real points and fakes, and the "points" at the end. The same on every machine, but for rounding.
+    """
+    return {letter: mystery(fault, steps, every) for letter, fault in MYSTERIES.items()}
+
+
+def mystery(fault: str, steps: int, every: int) -> dict[str, Any]:
+    named = {"clipped": ("wgan", {"limit": 0.01}), "slow discriminator": ("slow_discriminator", {})}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        game = games.point_game(named[fault][0], changes=named[fault][1]) if fault in named else FaultyPenalty()
+        game.fault = fault
+        world, run = ring(), {"step": [], "slope": []}
+        for step in range(1, steps + 1):
+            game.step(world.sample(PLAYED * game.critic_steps))
+            if step % every == 0:
+                with torch.no_grad():
+                    real, fake, share = world.sample(200), game.generator(game.noise(200)), torch.rand(200, 1)
+                at = share * real + (1 - share) * fake
+                run["step"].append(step)
+                run["slope"].append(float(library.slopes(game.discriminator, at).detach().sqrt().mean()))
+        with torch.no_grad():
+            return run | {"points": game.generator(game.noise(1000))}
+
+
+HEED = {  # what it is, what was said -> what to look at; None stands for any other word
+    ("one norm", "clipped"): "its slope is low, but a limit of 0.01 leaves far less: what presses slopes to about an "
+    "eighth, in batches of 64?",
+    ("one norm", None): "its slope rests near an eighth, and a batch has 64 points: what makes that out of a 1?",
+    ("slow discriminator", None): "look at its points: one crowd, while the slope does as it likes",
+    (
+        "no create_graph",
+        "wrong sign",
+    ): "its slope grows as with nothing to hold the critic: minus the penalty would push "
+    "it away from 1, and from below 1 that is down",
+    ("no create_graph", None): "its slope grows as long as it plays, as if nothing held the critic",
+    ("clipped", "one norm"): "its slope is a thousandth: one norm for 64 points would leave an eighth",
+    ("clipped", "wrong sign"): "its slope is next to nothing from the first look on: a wrong sign has to push it there",
+    ("clipped", None): "its slope is next to nothing: what leaves a critic so flat?",
+    (
+        "wrong sign",
+        "clipped",
+    ): "its slope begins like that of any fresh network and sinks all the time: clipped weights "
+    "are small from the first step on",
+    ("wrong sign", None): "its slope sinks and sinks, away from 1: what pays a critic for that?",
+    ("healthy", None): "its slope is where WGAN-GP wants it",
+}
+
+
+@exercise(CHAPTER)
+def which_game(answer: Callable) -> None:
+    """answer() -> letter -> one of FAULTS, one a letter."""
+    said = answer()
+    if not isinstance(said, dict):
+        raise WrongAnswer("type", f"you return a {type(said).__name__}, expected a dictionary such as {{'A': '...'}}")
+    missing = [letter for letter in MYSTERIES if letter not in said]
+    if missing:
+        raise WrongAnswer("letter missing", f"there is no word for {', '.join(missing)}")
+    unknown = [f"{letter}: {said[letter]!r:.30}" for letter in MYSTERIES if said[letter] not in FAULTS]
+    if unknown:
+        raise WrongAnswer("unknown word", f"{unknown[0]} is none of the six words: {', '.join(FAULTS)}")
+    twice = [word for word in FAULTS if list(said.values()).count(word) > 1]
+    if twice:
+        raise WrongAnswer("word twice", f"you say {twice[0]!r} twice: each word fits exactly one game")
+    wrong = [letter for letter, fault in MYSTERIES.items() if said[letter] != fault]
+    if wrong:
+        letter = wrong[0]
+        fault, word = MYSTERIES[letter], said[letter]
+        words = HEED.get((fault, word)) or HEED[fault, None]
+        raise WrongAnswer(f"{fault} taken for {word}", f"{letter} is not {word!r}: {words}")

@@ -20,6 +20,7 @@ GAUSSIANS, BOXES = "two Gaussians", "two boxes"
 GAMES = [name for name in OBJECTIVES if name != "relativistic"]  # whose best player says nothing of one place alone
 FARTHEST = 8.0
 LINE = torch.linspace(-4, 12, 1601, dtype=torch.float64)  # where densities are evaluated, 0.01 apart
+FINE, ARROW = 2, 60  # painted so many times as large; pixels of the arrow for a gradient of 1
 COLOURS = {"total variation": paint.SOFT, "Jensen-Shannon": paint.ORANGE, "Wasserstein": paint.BLUE}
 
 
@@ -104,33 +105,46 @@ def distance_explorer() -> Panel:
 
 
 class Axes:
-    """A frame on white paper that maps data to pixels."""
+    """A frame on white paper that maps data to pixels; painted FINE times as large, so that lines are smooth."""
 
     def __init__(self, width: int, height: int, x: tuple[float, float], y: tuple[float, float], title: str):
-        self.image = Image.new("RGB", (width, height), paint.PAPER)
-        self.pen = ImageDraw.Draw(self.image)
-        self.box, self.x, self.y = (10, 30, width - 10, height - 34), x, y
-        self.pen.text((10, 4), title, fill=paint.INK, font=paint.font(15))
+        self.canvas = Image.new("RGB", (FINE * width, FINE * height), paint.PAPER)
+        self.pen = ImageDraw.Draw(self.canvas)
+        self.box, self.x, self.y = [FINE * side for side in (10, 30, width - 10, height - 34)], x, y
+        self.write((FINE * 10, FINE * 4), title, paint.INK, 15, "la")
         left, _, right, bottom = self.box
-        self.pen.line((left, bottom, right, bottom), fill=paint.SOFT)
+        self.pen.line((left, bottom, right, bottom), fill=paint.SOFT, width=FINE)
+
+    @property
+    def image(self) -> Image.Image:
+        return self.canvas.reduce(FINE)
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         left, top, right, bottom = self.box
         (x0, x1), (y0, y1) = self.x, self.y
         return left + (x - x0) / (x1 - x0) * (right - left), bottom - (y - y0) / (y1 - y0) * (bottom - top)
 
+    def write(
+        self, place: tuple[float, float], words: str, colour: tuple[int, int, int], size: int, anchor: str
+    ) -> None:
+        self.pen.text(place, words, fill=colour, font=paint.font(FINE * size), anchor=anchor)
+
     def curve(self, xs: Sequence[float], ys: Sequence[float], colour: tuple[int, int, int], width: int = 3) -> None:
         points = [self.at(x, y) for x, y in zip(xs, ys, strict=True)]
-        self.pen.line(points, fill=colour, width=width, joint="curve")
+        self.pen.line(points, fill=colour, width=FINE * width, joint="curve")
+
+    def dot(self, place: tuple[float, float], radius: int, colour: tuple[int, int, int]) -> None:
+        x, y = place
+        self.pen.ellipse((x - FINE * radius, y - FINE * radius, x + FINE * radius, y + FINE * radius), fill=colour)
 
     def ticks(self, values: Sequence[float]) -> None:
         for value in values:
             x, y = self.at(value, self.y[0])
-            self.pen.line((x, y, x, y + 4), fill=paint.SOFT)
-            self.pen.text((x, y + 5), f"{value:g}", fill=paint.SOFT, font=paint.font(12), anchor="ma")
+            self.pen.line((x, y, x, y + 4 * FINE), fill=paint.SOFT, width=FINE)
+            self.write((x, y + 5 * FINE), f"{value:g}", paint.SOFT, 12, "ma")
 
     def word(self, x: float, y: float, words: str, colour: tuple[int, int, int], anchor: str = "lm") -> None:
-        self.pen.text(self.at(x, y), words, fill=colour, font=paint.font(13), anchor=anchor)
+        self.write(self.at(x, y), words, colour, 13, anchor)
 
 
 def stage(kind: str, game: str, distance: float, pull: float) -> Image.Image:
@@ -146,16 +160,15 @@ def stage(kind: str, game: str, distance: float, pull: float) -> Image.Image:
     axes.word(-2.5, 1.1, "fake", paint.ORANGE)
     name = "best critic" if game == "Wasserstein" else "best verdict D(x)"
     axes.word(-1.1, 1.1, name, paint.INK)
-    tail, height = axes.at(distance, 0.62)
-    axes.pen.ellipse((tail - 4, height - 4, tail + 4, height + 4), fill=paint.ORANGE)
-    long = 34 * min(pull, 2.5)
-    if long >= 1:
-        axes.pen.line((tail, height, tail - long, height), fill=paint.ORANGE, width=4)
-        axes.pen.polygon(
-            [(tail - long - 9, height), (tail - long, height - 6), (tail - long, height + 6)], paint.ORANGE
-        )
-    above = tail, height - 14
-    axes.pen.text(above, f"gradient {pull:.4f}", fill=paint.ORANGE, font=paint.font(13), anchor="mb")
+    tail, height = axes.at(distance, 0.66)
+    axes.dot((tail, height), 5, paint.ORANGE)
+    long = FINE * ARROW * min(pull, 2.5)  # to where the point of the head is
+    head = min(FINE * 14.0, long)  # a short arrow has a small head
+    if long >= FINE:
+        axes.pen.line((tail, height, tail - long + head, height), fill=paint.ORANGE, width=FINE * 5)
+        corners = [(tail - long, height), *((tail - long + head, height + side * head * 0.7) for side in (-1, 1))]
+        axes.pen.polygon(corners, paint.ORANGE)
+    axes.write((tail, height - 16 * FINE), f"gradient {pull:.4f}", paint.ORANGE, 13, "mb")
     return axes.image
 
 
@@ -172,13 +185,12 @@ def meters(kind: str, distance: float) -> Image.Image:
     axes = Axes(330, 280, (0, FARTHEST), (0, 1.16), "three distances, share of their value at 8")
     shifts, curves = meter_curves(kind)
     mark = axes.at(distance, 0)[0]
-    axes.pen.line((mark, axes.box[1], mark, axes.box[3]), fill=paint.GREY, width=2)
+    axes.pen.line((mark, axes.box[1], mark, axes.box[3]), fill=paint.GREY, width=2 * FINE)
     here = distances(kind, distance)
     for row, (name, values) in enumerate(curves.items()):
         axes.curve(shifts, values, COLOURS[name], 7 if name == "total variation" else 3)  # wide: it may lie below
         far = distances(kind, FARTHEST)[name]
-        x, y = axes.at(distance, here[name] / far)
-        axes.pen.ellipse((x - 5, y - 5, x + 5, y + 5), fill=COLOURS[name])
+        axes.dot(axes.at(distance, here[name] / far), 5, COLOURS[name])
         axes.word(FARTHEST, 0.42 - 0.12 * row, f"{name} {here[name]:.3f}", COLOURS[name], "rm")
     axes.ticks([0, 2, 4, 6, 8])
     return axes.image

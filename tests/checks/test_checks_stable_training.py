@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from bank import Bank, BankTests, changed
+from torch import nn
 
-from course_lib import metrics
+from course_lib import checks, metrics
+from course_lib.checks import stable_training as check
 from course_lib.gan import stable_training
+from course_lib.gan.points import ring
 from course_lib.gan.stable_training import Relativistic, slopes, zero_centred_penalty
 
 HEADS = {
@@ -16,6 +21,8 @@ HEADS = {
     "gradient_penalty": "def gradient_penalty(critic, real, fake):",
     "precision": "def precision(real, fake, neighbours):",
     "minibatch_deviation": "def minibatch_deviation(features):",
+    "spectral_norm": "def spectral_norm(weight, u):",
+    "which_game": "def which_game():",
 }
 
 
@@ -48,6 +55,29 @@ each = (features.var(dim=0, correction=0) + 1e-8).sqrt()
 column = each.mean().expand(len(features), 1)
 return torch.cat([features, column], dim=1)
 """
+SPECTRAL = """
+W = weight.flatten(1)
+with torch.no_grad():
+    v = F.normalize(W.T @ u, dim=0)
+    u = F.normalize(W @ v, dim=0)
+sigma = u @ W @ v
+return weight / sigma, u
+"""
+GAMES = """
+return {
+    "A": "one norm",
+    "B": "slow discriminator",
+    "C": "no create_graph",
+    "D": "clipped",
+    "E": "wrong sign",
+    "F": "healthy",
+}
+"""
+
+
+def exchanged(one, other):
+    return changed(GAMES, f'"{one}"', "...", f'"{other}"', f'"{one}"', "...", f'"{other}"')
+
 
 RIGHT = {
     "relativistic_losses": [
@@ -155,6 +185,32 @@ RIGHT = {
         return torch.hstack([features, number * torch.ones_like(features[:, :1])])
         """,
         "return torch.cat([features, features.std(0, unbiased=False).mean().repeat(len(features), 1)], 1)",
+    ],
+    "spectral_norm": [
+        SPECTRAL,
+        """
+        W = weight.reshape(len(weight), -1)
+        held = W.detach()
+        v = u @ held
+        v = v / v.square().sum().sqrt()
+        u = held @ v
+        u = u / torch.linalg.vector_norm(u)
+        return weight / torch.einsum("i,ij,j->", u, W, v), u
+        """,
+        """
+        W = weight.flatten(1)
+        v = (W.t() @ u).detach()
+        v = v / v.norm()
+        stretched = W @ v  # its length has the gradient of u · W v
+        return [weight / stretched.norm(), (stretched / stretched.norm()).detach()]
+        """,
+    ],
+    "which_game": [
+        GAMES,
+        """
+        words = ["healthy", "no create_graph", "one norm", "wrong sign", "clipped", "slow discriminator"]
+        return dict(zip("FCAEDB", words))
+        """,
     ],
 }
 
@@ -336,6 +392,52 @@ WRONG = [
     ("minibatch_deviation", "wrong", changed(DEVIATION, "each.mean()", "1.1 * each.mean()")),
     ("minibatch_deviation", "changes its input", "features.data.add_(1)\n" + DEVIATION.strip()),
     ("minibatch_deviation", "borrowed", "return stable_training.MinibatchDeviation()(features)"),
+    # --- spectral_norm
+    ("spectral_norm", "sigma is a constant", changed(SPECTRAL, "u @ W @ v", "(u @ W @ v).item()")),
+    ("spectral_norm", "gradient through the iteration", changed(SPECTRAL, "torch.no_grad()", "torch.enable_grad()")),
+    (
+        "spectral_norm",
+        "u keeps its history",
+        changed(SPECTRAL, "return weight / sigma, u", "return weight / sigma, u + 0 * sigma"),
+    ),
+    ("spectral_norm", "old u returned", changed(SPECTRAL, "    u = F", "    new = F", "u @ W @ v", "new @ W @ v")),
+    ("spectral_norm", "v not scaled", changed(SPECTRAL, "F.normalize(W.T @ u, dim=0)", "W.T @ u")),
+    ("spectral_norm", "not transposed", changed(SPECTRAL, "W.T", "W")),
+    ("spectral_norm", "matrices only", changed(SPECTRAL, "weight.flatten(1)", "weight")),
+    ("spectral_norm", "the exact norm", changed(SPECTRAL, "u @ W @ v", "torch.linalg.svdvals(W)[0]")),
+    ("spectral_norm", "Frobenius", changed(SPECTRAL, "u @ W @ v", "weight.norm()")),
+    ("spectral_norm", "flattened", changed(SPECTRAL, "return weight", "return W")),
+    ("spectral_norm", "swapped", changed(SPECTRAL, "weight / sigma, u", "u, weight / sigma")),
+    ("spectral_norm", "float32", changed(SPECTRAL, "/ sigma, u", "/ sigma.float().double(), u")),
+    ("spectral_norm", "no gradient", changed(SPECTRAL, "weight / sigma", "weight.detach() / sigma.detach()")),
+    ("spectral_norm", "type", changed(SPECTRAL, "return weight / sigma, u", "return weight / sigma")),
+    ("spectral_norm", "type", changed(SPECTRAL, ", u\n", ", u.tolist()\n")),
+    (
+        "spectral_norm",
+        "changes its input",
+        changed(SPECTRAL, "    u = F.normalize(W @ v, dim=0)", "    u.copy_(F.normalize(W @ v, dim=0))"),
+    ),
+    (
+        "spectral_norm",
+        "borrowed",
+        """
+        layer = nn.Linear(*weight.flatten(1).shape[::-1], bias=False).double()
+        nn.utils.parametrizations.spectral_norm(layer)
+        return layer.weight, u
+        """,
+    ),
+    # --- which_game
+    ("which_game", "one norm taken for clipped", exchanged("one norm", "clipped")),
+    ("which_game", "one norm taken for slow discriminator", exchanged("one norm", "slow discriminator")),
+    ("which_game", "slow discriminator taken for healthy", exchanged("slow discriminator", "healthy")),
+    ("which_game", "no create_graph taken for wrong sign", exchanged("no create_graph", "wrong sign")),
+    ("which_game", "no create_graph taken for healthy", exchanged("no create_graph", "healthy")),
+    ("which_game", "clipped taken for wrong sign", exchanged("clipped", "wrong sign")),
+    ("which_game", "word twice", "return dict.fromkeys('ABCDEF', 'healthy')"),
+    ("which_game", "letter missing", changed(GAMES, '"D": "clipped",', "")),
+    ("which_game", "unknown word", changed(GAMES, "clipped", "clip")),
+    ("which_game", "unknown word", changed(GAMES, '"clipped"', "[]")),
+    ("which_game", "type", "return ['one norm']"),
 ]
 
 
@@ -362,3 +464,46 @@ def test_the_library_works_again_after_a_check() -> None:
     bank.rejection("r1_penalty", bank.program("r1_penalty", "return zero_centred_penalty(discriminator, images)"))
     points = torch.ones(2, 2)
     assert float(zero_centred_penalty(lambda x: 3 * x[:, 0] + 4 * x[:, 1], points)) == pytest.approx(12.5)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_one_step_is_what_torch_does():
+    layer = nn.utils.spectral_norm(nn.Conv2d(3, 5, 3).double())
+    u = layer.weight_u.clone()
+    layer(torch.zeros(1, 3, 4, 4).double())
+    ours, new = checks.spectral_norm.body.right(layer.weight_orig, u)
+    assert torch.allclose(layer.weight, ours)
+    assert torch.allclose(layer.weight_u, new)
+    pull = torch.randn_like(ours)
+    gradients = [torch.autograd.grad((w * pull).sum(), layer.weight_orig)[0] for w in (layer.weight, ours)]
+    assert torch.allclose(*gradients)
+
+
+def test_the_page_s_example_of_spectral_norm():
+    W, u = torch.tensor([[3.0, 0.0], [0.0, 1.0]]), torch.tensor([0.6, 0.8])
+    divided, new = checks.spectral_norm.body.right(W, u)
+    assert float(W[0, 0] / divided[0, 0]) == pytest.approx(2.771, abs=1e-3)
+    assert new.tolist() == pytest.approx([0.989, 0.147], abs=1e-3)
+
+
+def test_every_confusion_has_words_that_look_at_the_game():
+    assert sorted(check.MYSTERIES.values()) == sorted(check.FAULTS)
+    assert all((fault, None) in check.HEED for fault in check.FAULTS)
+    assert {pair for pair in check.HEED if None not in pair} <= set(itertools.permutations(check.FAULTS, 2))
+
+
+def test_the_six_games_show_what_gives_them_away():
+    before = torch.get_rng_state()
+    runs = {check.MYSTERIES[letter]: run for letter, run in check.mystery_games().items()}
+    assert torch.equal(before, torch.get_rng_state())
+    slopes_of = {fault: torch.tensor(run["slope"]) for fault, run in runs.items()}
+    late = {fault: slope[-10:] for fault, slope in slopes_of.items()}
+    assert late["healthy"].sub(1).abs().max() < 0.2
+    assert late["one norm"].sub(1 / 8).abs().max() < 0.05
+    assert late["no create_graph"].min() > 8
+    assert slopes_of["clipped"].max() < 0.005
+    assert slopes_of["wrong sign"][0] > 5 * late["wrong sign"].max()
+    points = runs["slow discriminator"]["points"]
+    assert metrics.mode_coverage(points, ring().centres, 0.05).modes <= 2
+    for fault in ("healthy", "one norm", "no create_graph"):
+        assert metrics.mode_coverage(runs[fault]["points"], ring().centres, 0.05).modes >= 6

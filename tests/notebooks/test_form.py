@@ -1,4 +1,4 @@
-"""The form of a chapter in the second edition: length, what is open, the short path, terms and words."""
+"""The form of a chapter: length, what is open, the short path, terms and words."""
 
 from __future__ import annotations
 
@@ -17,11 +17,7 @@ from course_lib.glossary import TERMS
 from course_lib.learner.short_path import CORE
 
 ROOT = Path(__file__).parents[2]
-FIRST_EDITION = {  # chapters leave this list as they are written again
-    "07_stable_training",
-}
-SECOND = [chapter for chapter in CHAPTERS if chapter.name not in FIRST_EDITION]
-TAUGHT = [chapter for chapter in SECOND if chapter.number]
+TAUGHT = [chapter for chapter in CHAPTERS if chapter.number]
 WORDS = {  # what we used to say: what the field says
     r"the way back": "backward pass",
     r"named rightly|rightly named": "accuracy",
@@ -53,10 +49,6 @@ def a_chapter(chapter: Chapter) -> str:
     return chapter.name
 
 
-def test_what_is_left_of_the_first_edition_are_chapters():
-    assert {chapter.name for chapter in CHAPTERS} > FIRST_EDITION
-
-
 @pytest.mark.parametrize("chapter", TAUGHT, ids=a_chapter)
 def test_length_open_code_and_short_path(chapter):
     cells = [cell for cell in read(chapter).cells if cell.source.strip()]
@@ -82,7 +74,7 @@ def test_pictures_are_crisp_and_a_closing_table_says_what_was_measured(chapter):
     assert any("<table>" in "".join(output.get("data", {}).get("text/html", "")) for output in tables)
 
 
-@pytest.mark.parametrize("chapter", SECOND, ids=a_chapter)
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=a_chapter)
 def test_words_are_those_of_the_field(chapter):
     for text in prose(chapter):
         for ours, theirs in WORDS.items():
@@ -93,7 +85,7 @@ def uses(text: str, forms: tuple[str, ...]) -> bool:
     return any(re.search(rf"(?<![\w-]){re.escape(form)}(?!\w)", text, re.I) for form in forms)
 
 
-@pytest.mark.parametrize("chapter", SECOND, ids=a_chapter)
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=a_chapter)
 def test_no_term_before_its_definition(chapter):
     """A term of a later chapter is not used; one of this chapter stands in bold where the chapter first uses it.
 
@@ -118,4 +110,4 @@ def test_no_term_before_its_definition(chapter):
 def test_terms_are_in_the_glossary_once():
     names = [form.lower() for term in TERMS for form in (term.name, *term.forms)]
     assert len(names) == len(set(names))
-    assert {term.chapter for term in TERMS} <= {chapter.number for chapter in SECOND}
+    assert {term.chapter for term in TERMS} <= {chapter.number for chapter in CHAPTERS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from computation import median_seconds
@@ -11,7 +12,18 @@ from torch.nn import functional as F
 
 from course_lib import show
 from course_lib.gan.the_gan_game import Minimax, NonSaturating
-from course_lib.show.stable_training import BOXES, GAMES, GAUSSIANS, LINE, densities, distances, gradient, verdicts
+from course_lib.show import paint
+from course_lib.show.stable_training import (
+    BOXES,
+    GAMES,
+    GAUSSIANS,
+    LINE,
+    densities,
+    distances,
+    gradient,
+    stage,
+    verdicts,
+)
 
 
 @pytest.mark.parametrize("kind", [GAUSSIANS, BOXES])
@@ -79,3 +91,12 @@ def test_a_change_takes_at_most_fifty_milliseconds_of_computation():
 def test_one_output_holds_the_widget_and_its_still_picture():
     bundle = show.widgets.distance_explorer()._repr_mimebundle_()
     assert {"application/vnd.jupyter.widget-view+json", "image/png", "text/html", "text/plain"} <= bundle.keys()
+
+
+def test_the_arrow_grows_with_the_gradient_and_is_gone_without_one():
+    def orange(pull: float) -> int:
+        picture = np.asarray(stage(GAUSSIANS, "minimax", 3.0, pull)).astype(int)[105:135, 30:195]
+        return int((((picture - paint.ORANGE) ** 2).sum(axis=2) < 900).sum())
+
+    without, short, long = orange(0.0), orange(0.3), orange(2.0)
+    assert without < short < long
