@@ -179,7 +179,7 @@ CHAPTERS = (
         models={"autoencoder": "vae.autoencoders_to_vae.Autoencoder"},
         shipped={"autoencoder": Shipped("autoencoder", 3000)},
         widgets={"code_plane": "across"},
-        minutes=70,
+        minutes=75,
     ),
     Chapter(
         number=10,
