@@ -733,7 +733,8 @@ def six_vaes(answer: Callable) -> None:
         raise WrongAnswer("type", f"you return a {type(said).__name__}, expected a dictionary such as {{'A': '...'}}")
     missing = [letter for letter in PATIENTS if letter not in said]
     if missing:
-        raise WrongAnswer("letter missing", f"there is no diagnosis for {', '.join(missing)}")
+        found = ", ".join(f"{key!r:.30}" for key in list(said)[:6]) or "none"
+        raise WrongAnswer("letter missing", f"there is no diagnosis for {', '.join(missing)}; your keys: {found}")
     unknown = [f"{letter}: {said[letter]!r:.30}" for letter in PATIENTS if said[letter] not in VERDICTS]
     if unknown:
         raise WrongAnswer("unknown word", f"{unknown[0]} is none of the six: {', '.join(VERDICTS)}")

@@ -234,7 +234,7 @@ projection_logits = exercise(CHAPTER, "projection_logits")(
             ),
             "every pair": (
                 has_shape(lambda case: (len(case["labels"]), len(case["labels"]))),
-                "you return [N, N]: each image met the labels of all images; only its own counts",
+                "you return [N, N]: a column [N, 1] met a row [N], or each image met all labels; only its own counts",
             ),
             "all classes": (
                 has_shape(lambda case: (len(case["labels"]), len(case["table"]))),

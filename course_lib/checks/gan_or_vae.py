@@ -104,7 +104,8 @@ def rounded_up(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> 
 
 NOT_SYMMETRIC = "A B is not symmetric, and eigvalsh and eigh read only half of it: take eigvals of A B, and `.real`"
 FLAT_CLOUDS = (
-    "for a covariance that is flat in some directions you return {}: clamp the eigenvalues at 0 before the root"
+    "for a covariance flat in some directions you return {}: clamp the eigenvalues at 0 before the root (there is no "
+    "Cholesky factor)"
 )
 flat_clouds = Formula(
     apart,

@@ -537,8 +537,8 @@ COMPLAINTS = {  # what torch says -> the mistake
     "modified by an inplace operation": ("stale verdict", STALE),  # D's weights changed between verdict and backward
     "does not require grad": (
         "no gradient",
-        "backward finds no way back to the weights: in G's turn the fakes must not be detached or made under no_grad, "
-        "and D must be frozen only there",
+        "backward finds no weights to reach: D is still frozen from G's turn, or in G's turn the fakes are detached or "
+        "made under no_grad",
     ),
     "arget size": ("labels of the wrong length", LENGTHS),
     "must match the size of tensor": ("paired", PAIRED),

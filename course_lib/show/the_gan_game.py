@@ -156,7 +156,7 @@ class Lab:
             opinion = "real believed {:.0%}, fake {:.0%}".format(*seen.believed)
         words = (
             f"After {steps} steps of the {self.game} game (data: {self.data}), the generated points cover {modes} "
-            f"of {of} modes and {near:.0%} of them lie near one; {opinion}; {lost / JUDGED:.0%} lie outside."
+            f"of {of} modes and {near:.0%} of them lie near one; {opinion}; {lost / JUDGED:.0%} lie outside; {rates}."
         )
         return [f"modes covered: {modes} of {of}", f"generated points near a mode: {near:.0%}", opinion, rates], words
 

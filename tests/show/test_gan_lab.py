@@ -296,6 +296,7 @@ def test_rate_sliders_reach_the_optimisers_without_a_restart():
     assert panel.lab.model.optimizers["discriminator"].param_groups[0]["lr"] == pytest.approx(0.1)
     assert len(panel.lab.losses["generator"]) == 5
     assert panel.png != before, "the picture names the rates"
+    assert "learning rates: G 0.001, D 0.1" in panel.picture.words
 
 
 def test_another_game_or_data_set_begins_anew_and_a_stroke_on_the_board_is_data():
