@@ -117,9 +117,9 @@ def test_drawn_to_real_names_no_folder_of_this_machine(run, mnist_root, tmp_path
 
 @pytest.mark.slow
 def test_ship_checkpoints_ships_a_checkpoint(run, tmp_path):
-    run("ship_checkpoints", ["vae", "--steps", "2", "--folder", str(tmp_path)])
-    assert (tmp_path / "vae.safetensors").exists()
-    assert json.loads((tmp_path / "vae.json").read_text())["steps"] == 2
+    run("ship_checkpoints", ["classifier", "--steps", "2", "--folder", str(tmp_path)])
+    assert (tmp_path / "classifier.safetensors").exists()
+    assert json.loads((tmp_path / "classifier.json").read_text())["steps"] == 2
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -148,6 +148,17 @@ class Screen:
         """Begin to run every cell of the notebook in front."""
         self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
 
+    def run_to(self, cell: int) -> None:
+        """Begin to run the cells of the notebook in front, up to and including this one."""
+        self.page.evaluate(
+            """(cell) => {
+              const { commands, shell } = window.jupyterapp;
+              shell.currentWidget.content.activeCellIndex = cell;
+              commands.execute('notebook:run-all-above').then(() => commands.execute('notebook:run-cell'));
+            }""",
+            cell,
+        )
+
     def run_all_to_the_end(self) -> None:
         self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
 

@@ -1,7 +1,7 @@
-"""Every chapter's widgets in a real JupyterLab in headless Chromium, offline.
+"""Every chapter's first widget in a real JupyterLab in headless Chromium, offline.
 
-Open the notebook, run all cells, move a slider, see the picture change; no console error, no request to the outside.
-Screenshots go to the folder COURSE_SCREENSHOTS, where it is set.
+Open the notebook, run its cells as far as the widget, move a slider, see the picture change; no console error, no
+request to the outside. Screenshots go to the folder COURSE_SCREENSHOTS, where it is set.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ import time
 from pathlib import Path
 from urllib.parse import urlparse
 
+import nbformat
 import pytest
 from playwright.sync_api import expect
 
 from course_lib.chapters import CHAPTERS
 
+ROOT = Path(__file__).parents[2]
 HARMLESS = ("favicon", "ResizeObserver loop")
 
-CASES = {c.name: next(iter(c.widgets.values())) for c in CHAPTERS if c.widgets}  # the label of the slider that is moved
+CASES = {c.name: next(iter(c.widgets.items())) for c in CHAPTERS if c.widgets}  # and the label of the slider that moves
 
 
 def seen(picture) -> str:
@@ -29,6 +31,9 @@ def seen(picture) -> str:
 @pytest.mark.parametrize("name", CASES)
 def test_the_widget_lives(name, screen):
     page = screen.page
+    widget, control = CASES[name]
+    cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
+    place = next(i for i, cell in enumerate(cells) if f"widgets.{widget}(" in cell.source)
     outside, errors = [], []
     page.on(
         "request",
@@ -41,15 +46,15 @@ def test_the_widget_lives(name, screen):
     page.on("pageerror", lambda error: errors.append(str(error)))
     try:
         screen.open(f"notebooks/{name}.ipynb")
-        screen.run_all()
-        label = page.locator(f".widget-label:text-is('{CASES[name]}')").first
+        screen.run_to(place)
+        label = page.locator(f".widget-label:text-is('{control}')").first
         label.wait_for(timeout=150_000)
-        slider = page.locator(f".widget-slider:has(.widget-label:text-is('{CASES[name]}'))").first
+        slider = page.locator(f".widget-slider:has(.widget-label:text-is('{control}'))").first
         panel = page.locator(".course-panel", has=slider).first
         picture = panel.locator("img[alt], .course-drawn").first
         slider.scroll_into_view_if_needed()
         before = seen(picture)
-        expect(panel.get_by_role("slider", name=CASES[name], exact=True).first).to_be_attached()
+        expect(panel.get_by_role("slider", name=control, exact=True).first).to_be_attached()
         assert panel.locator("[title=null]").count() == 0, "a tooltip without words"
         slider.locator(".noUi-handle").focus()
         deadline = time.monotonic() + 60

@@ -56,6 +56,15 @@ def points_of(folder: Path, assignment: str) -> dict[str, dict[str, float]]:
         }
 
 
+def what_counts(cells: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """The cells before the first answer, and the answers and checks: demonstrations in between get no points, and nbval
+    runs them.
+    """
+    marks = [cell.metadata.get("nbgrader", {}) for cell in cells]
+    first = next(place for place, mark in enumerate(marks) if mark.get("solution"))
+    return [cell for place, cell in enumerate(cells) if place < first or marks[place]]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.name)
 def test_points(path, tmp_path):
@@ -78,8 +87,8 @@ def test_points(path, tmp_path):
     }
 
     def filled(chosen):
-        notebook = nbformat.from_dict(release)
-        notebook = nbformat.reads(nbformat.writes(notebook), as_version=4)
+        notebook = nbformat.reads(nbformat.writes(nbformat.from_dict(release)), as_version=4)
+        notebook.cells = what_counts(notebook.cells)
         for cell in notebook.cells:
             marks = cell.metadata.get("nbgrader", {})
             if marks.get("solution") and marks["grade_id"] in chosen:
