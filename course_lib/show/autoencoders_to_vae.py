@@ -72,12 +72,11 @@ def code_plane(model: Any, images: ImageSet) -> Panel:
     board = Touch()
     panel = Panel(controls, draw, [*controls.values()], board)
 
-    def follow(change: dict[str, Any]) -> None:
-        _, x, y, _ = change["new"]
+    def follow(_: int, x: float, y: float) -> None:
         across, up = (low + torch.tensor([x, 1 - y]) * (high - low)).tolist()
         panel.set(across=across, up=up)
 
-    board.observe(follow, "spot")
+    board.when_touched(follow)
     return panel
 
 

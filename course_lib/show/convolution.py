@@ -134,12 +134,12 @@ def grey_around_zero(axis: Axes, image: Tensor) -> None:
 # The explorer
 # ---------------------------------------------------------------------------------------------------------------------
 
-KERNELS = {
-    "vertical edge": [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
-    "horizontal edge": [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],
-    "blur": [[1 / 9] * 3] * 3,
-    "sharpen": [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
-    "identity": [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
+KERNELS = {  # row by row
+    "vertical edge": [-1, 0, 1, -2, 0, 2, -1, 0, 1],
+    "horizontal edge": [-1, -2, -1, 0, 0, 0, 1, 2, 1],
+    "blur": [1 / 9] * 9,
+    "sharpen": [0, -1, 0, -1, 5, -1, 0, -1, 0],
+    "identity": [0, 0, 0, 0, 1, 0, 0, 0, 0],
 }
 CUSTOM = "custom"  # what the list says of any other
 
@@ -148,7 +148,7 @@ def convolution_explorer(pixels: Tensor) -> Panel:
     """Panel over a small grey image [H, W] with values in [0, 1], at most 14 by 14, and a 3x3 kernel you can edit."""
     height, width = small_image(pixels, 3)
     position, view = positions((height - 2) * (width - 2)), Windows()
-    weights = Held(value=[float(weight) for row in KERNELS["vertical edge"] for weight in row])
+    weights = Held(value=KERNELS["vertical edge"])
     traitlets.link((weights, "value"), (view, "weights"))
     view.follow(position)
     controls = {
@@ -205,11 +205,10 @@ def convolution_explorer(pixels: Tensor) -> Panel:
 
     def use_preset(change) -> None:
         if change["new"] != CUSTOM:
-            weights.value = [float(weight) for row in KERNELS[change["new"]] for weight in row]
+            weights.value = KERNELS[change["new"]]
 
     def name_it(change) -> None:
-        named = [name for name, rows in KERNELS.items() if change["new"] == [float(v) for row in rows for v in row]]
-        controls["preset"].value = named[0] if named else CUSTOM
+        controls["preset"].value = next((name for name, nine in KERNELS.items() if nine == change["new"]), CUSTOM)
 
     controls["preset"].observe(use_preset, "value")
     weights.observe(name_it, "value")

@@ -91,11 +91,10 @@ def latent_explorer(model: Any, seed: int = 0) -> Panel:
     side = ipywidgets.VBox([controls[f"push{i + 1}"] for i in range(len(push))])
     panel = Panel(controls, draw, [ipywidgets.HBox([moves, ends, side])], board)
 
-    def follow(change: dict[str, Any]) -> None:
-        row, x, _, _ = change["new"]
+    def follow(row: int, x: float, _: float) -> None:
         panel.set(**({f"push{row}": (2 * x - 1) * PUSH} if row else {"mix": x}))
 
-    board.observe(follow, "spot")
+    board.when_touched(follow)
     return panel
 
 

@@ -55,6 +55,10 @@ class Touch(anywidget.AnyWidget):
         self.areas = [[left / wide, top / high, width / wide, height / high] for left, top, width, height in places]
         self.now = [list(place) for place in now]
 
+    def when_touched(self, act: Callable[[int, float, float], None]) -> None:
+        """Call `act` with the area, and x and y in it, wherever the pointer or an arrow key goes."""
+        self.observe(lambda change: act(*change["new"][:3]), "spot")
+
 
 class Held(traitlets.HasTraits):
     """A control without a widget of its own: its value is changed in the picture."""

@@ -114,11 +114,10 @@ def latent_plane(model: Coder, images: ImageSet) -> Panel:
 
     panel = Panel(controls, draw, [ipywidgets.HBox(list(controls.values()), layout=WRAP)], picture=board)
 
-    def follow(change: dict[str, Any]) -> None:
-        _, x, y, _ = change["new"]
+    def follow(_: int, x: float, y: float) -> None:
         panel.set(across=round((2 * x - 1) * reach, 2), up=round((1 - 2 * y) * reach, 2))
 
-    board.observe(follow, "spot")
+    board.when_touched(follow)
     return panel
 
 
@@ -268,11 +267,10 @@ def latent_sliders(model: Coder, images: ImageSet, most: int = 10) -> Panel:
     columns = [ipywidgets.VBox(part) for part in (rows[:half], rows[half:]) if part]
     panel = Panel(controls, draw, [ipywidgets.HBox([picker, reset]), ipywidgets.HBox(columns, layout=WRAP)], board)
 
-    def follow(change: dict[str, Any]) -> None:
-        row, x, _, _ = change["new"]
+    def follow(row: int, x: float, _: float) -> None:
         panel.set(**{f"z{shown[row]}": (2 * x - 1) * reach})
 
-    board.observe(follow, "spot")
+    board.when_touched(follow)
 
     def begin(_: Any = None) -> None:
         panel.set(**{f"z{k}": float(codes[picker.value, k]) for k in shown})
