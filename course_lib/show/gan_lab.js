@@ -1,8 +1,7 @@
 // The game in the plane, drawn here from numbers: `frame` holds what both networks do at one moment. Drawing with the
 // pointer on the board makes new data: `strokes`, as the pad's, [x, y] in [0, 1] with y pointing down.
-const [REACH, PAD, TRAIL] = [1.6, 2.8, 8]; // the plane is shown from -REACH to REACH; a pad is PAD wide; points in a trail
-const [BLUE, ORANGE, REAL, FAKE] = [[24, 99, 170], [204, 85, 0], "#0a3264", "#963700"];
-const css = (colour) => `rgb(${colour})`;
+const TRAIL = 8; // points in a trail
+const [BLUE, ORANGE] = ["#1863aa", "#cc5500"];
 
 function floats(view) {
   return new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
@@ -25,9 +24,7 @@ function canvas(parent, title, width, height) {
   return { node, pen, head, width, height };
 }
 
-const place = (x, y, side) => [((x + REACH) * side) / (2 * REACH), ((REACH - y) * side) / (2 * REACH)];
-
-function dots(pen, points, colour, side, radius = 3) {
+function dots(pen, points, colour, place, side, radius = 3) {
   [pen.fillStyle, pen.strokeStyle, pen.lineWidth] = [colour, "#fff", 1];
   for (let i = 0; i < points.length; i += 2) {
     const [x, y] = place(points[i], points[i + 1], side);
@@ -38,13 +35,10 @@ function dots(pen, points, colour, side, radius = 3) {
   }
 }
 
-// Orange (generated) over white to blue (real), in steps, so that one sees where the field bends.
-function colours(opinion) {
+function coloured(opinion, palette) {
   const image = new ImageData(Math.sqrt(opinion.length), Math.sqrt(opinion.length));
   opinion.forEach((value, i) => {
-    const step = Math.round(20 * (value / 127.5 - 1)) / 20;
-    const strength = 0.8 * Math.abs(step) ** 0.6;
-    (step > 0 ? BLUE : ORANGE).forEach((end, c) => (image.data[4 * i + c] = 255 + strength * (end - 255)));
+    for (let c = 0; c < 3; c++) image.data[4 * i + c] = palette.getUint8(3 * value + c);
     image.data[4 * i + 3] = 255;
   });
   const small = new OffscreenCanvas(image.width, image.height);
@@ -67,6 +61,8 @@ function arrow(pen, x, y, dx, dy) {
 }
 
 function render({ model, el }) {
+  const { reach, pad, palette, real: REAL, fake: FAKE } = model.get("look"); // the plane is shown from -reach to reach
+  const place = (x, y, side) => [((x + reach) * side) / (2 * reach), ((reach - y) * side) / (2 * reach)];
   const root = document.createElement("div");
   const board = document.createElement("div");
   const line = document.createElement("div");
@@ -78,7 +74,7 @@ function render({ model, el }) {
   board.style.cssText = "display:flex;flex-wrap:wrap;gap:14px;max-width:100%";
   line.style.cssText = "min-height:2.6em;font-size:14px;margin-top:4px";
   const plane = canvas(board, "", 400, 400);
-  plane.head.innerHTML = `<b style="color:${css(BLUE)}">\u25cf</b> real &nbsp; <b style="color:${css(ORANGE)}">\u25cf</b> generated, with trail &nbsp; field blue: D says real`;
+  plane.head.innerHTML = `<b style="color:${BLUE}">\u25cf</b> real &nbsp; <b style="color:${ORANGE}">\u25cf</b> generated, with trail &nbsp; field blue: D says real`;
   plane.head.style.width = "400px";
   plane.node.style.cssText += "cursor:crosshair;touch-action:none";
   const warp = canvas(board, "generator: a grid of noise, bent", 280, 280);
@@ -90,7 +86,7 @@ function render({ model, el }) {
     const { pen } = plane;
     pen.imageSmoothingEnabled = true;
     pen.drawImage(frame.field, 0, 0, 400, 400);
-    dots(pen, frame.real, REAL, 400);
+    dots(pen, frame.real, REAL, place, 400);
     if (frame.diverged) return note(`diverged at step ${frame.step}`, "press reset, and take smaller learning rates");
     for (const [age, before] of trail.slice(1).entries()) {
       pen.strokeStyle = `rgba(150,55,0,${(0.5 * (age + 1)) / TRAIL})`;
@@ -108,7 +104,7 @@ function render({ model, el }) {
       const scale = (22 * Math.tanh(size)) / size;
       arrow(pen, ...place(frame.fakes[i], frame.fakes[i + 1], 400), scale * frame.pulls[i], -scale * frame.pulls[i + 1]);
     }
-    dots(pen, frame.fakes, FAKE, 400);
+    dots(pen, frame.fakes, FAKE, place, 400);
     if (!frame.step) note("press play \u25b6", "or drag here to draw data of your own");
     bend();
     lines();
@@ -127,10 +123,10 @@ function render({ model, el }) {
   const bend = () => {
     const { pen } = warp;
     pen.clearRect(0, 0, 280, 280);
-    dots(pen, frame.real, "#8cb4d7", 280, 2);
+    dots(pen, frame.real, "#8cb4d7", place, 280, 2);
     const [marks, length] = frame.grid;
     for (let k = 0; k < 2 * marks; k++) {
-      pen.strokeStyle = k < marks ? "#222" : css(ORANGE);
+      pen.strokeStyle = k < marks ? "#222" : ORANGE;
       pen.lineWidth = k % marks === (marks - 1) / 2 ? 3 : 1;
       pen.beginPath();
       for (let i = 0; i < length; i++) pen.lineTo(...place(frame.warp[2 * (k * length + i)], frame.warp[2 * (k * length + i) + 1], 280));
@@ -146,7 +142,7 @@ function render({ model, el }) {
     const [left, top, bottom] = [40, 44, height - 20];
     pen.font = "12px sans-serif";
     frame.losses.forEach(([name, values], k) => {
-      pen.fillStyle = pen.strokeStyle = css([BLUE, ORANGE][k]);
+      pen.fillStyle = pen.strokeStyle = [BLUE, ORANGE][k];
       pen.textAlign = "left";
       pen.fillText(`${name}: ${values.length ? values.at(-1).toPrecision(3) : "no step yet"}`, left, 14 + 17 * k);
       pen.lineWidth = 2;
@@ -184,7 +180,7 @@ function render({ model, el }) {
 
   const at = (event) => {
     const box = plane.node.getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * 2 * REACH - REACH, REACH - ((event.clientY - box.top) / box.height) * 2 * REACH];
+    return [((event.clientX - box.left) / box.width) * 2 * reach - reach, reach - ((event.clientY - box.top) / box.height) * 2 * reach];
   };
   plane.node.addEventListener("pointerdown", (event) => {
     plane.node.setPointerCapture(event.pointerId);
@@ -204,7 +200,7 @@ function render({ model, el }) {
   for (const end of ["pointerup", "pointercancel"])
     plane.node.addEventListener(end, () => {
       if (stroke?.length > 3) {
-        const fresh = stroke.map(([x, y]) => [x / PAD + 0.5, 0.5 - y / PAD]);
+        const fresh = stroke.map(([x, y]) => [x / pad + 0.5, 0.5 - y / pad]);
         model.set("strokes", [...(model.get("drawing") ? model.get("strokes") : []), fresh]);
         model.save_changes();
       }
@@ -217,7 +213,7 @@ function render({ model, el }) {
     const opinion = new Uint8Array(sent.opinion.buffer, sent.opinion.byteOffset, sent.opinion.byteLength);
     const [real, fakes, pulls, warped] = ["real", "fakes", "pulls", "warp"].map((name) => floats(sent[name]));
     trail = frame && sent.step > frame.step ? [...trail, fakes].slice(-TRAIL) : [fakes];
-    frame = { ...sent, opinion, field: colours(opinion), real, fakes, pulls, warp: warped };
+    frame = { ...sent, opinion, field: coloured(opinion, palette), real, fakes, pulls, warp: warped };
     paint();
   };
   const say = () => root.setAttribute("aria-label", model.get("words"));

@@ -94,6 +94,11 @@ def number_grid(
     return image
 
 
+def hex_code(colour: tuple[int, int, int]) -> str:
+    """As matplotlib and browsers write it: "#cc5500"."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
 def dot(pen: ImageDraw.ImageDraw, x: float, y: float, colour: tuple[int, int, int]) -> None:
     """A small dot with a dark rim, so that a pale one is seen on white."""
     pen.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), fill=colour, outline=tuple(part // 2 for part in colour))

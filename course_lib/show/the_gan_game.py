@@ -25,6 +25,7 @@ from course_lib.training.guards import own_randomness
 
 BATCH, SHOWN, JUDGED, PULLED = 128, 250, 1000, 70  # points: in a batch, drawn, counted, with an arrow
 FIELD, MARKS, BEND = 56, 11, 41  # opinions per side; noise lines per axis, and points on each
+PAD = 2.8  # the plane that a drawing may fill, from side to side
 KEPT, CURVE = 3000, 200  # steps in the loss curves, and points that are drawn of them
 FAR, WILD = 50.0, 1e4  # a typical generated point this far away, or a loss this large, has diverged
 OWN, EXAMPLE = "your own drawing", [[[0.2, 0.3], [0.5, 0.8], [0.8, 0.3]]]
@@ -50,7 +51,7 @@ def drawn(strokes: list[list[list[float]]], pieces: int = 40, spread: float = 0.
     for stroke, way in zip(strokes, walked, strict=True):
         at = np.linspace(0, way[-1], max(1, round(pieces * way[-1] / total)))
         centres.append(np.stack([np.interp(at, way, stroke[:, axis]) for axis in (0, 1)], axis=1))
-    return Points(torch.from_numpy((np.concatenate(centres) - 0.5) * [2.8, -2.8]).float(), spread)
+    return Points(torch.from_numpy((np.concatenate(centres) - 0.5) * [PAD, -PAD]).float(), spread)
 
 
 DATA = {"ring of 8": ring, "grid of 25": grid, "one curve": curve, "two blobs": blobs}
@@ -191,7 +192,8 @@ class Lab:
             plane.dots(board, seen.fakes[:SHOWN], real=False)
         recent = {name: values[-KEPT:] for name, values in self.losses.items()}
         left = paint.above(
-            paint.text_line("discriminator: blue real, orange fake; dots: blue real, orange fake", 13, width=400), board
+            paint.text_line("discriminator: blue real, orange fake; dots: round real, square fake", 13, width=400),
+            board,
         )
         middle = paint.above(
             paint.text_line("generator: a grid of noise, bent", 13), plane.warped(seen.warp, self.real, 280)
@@ -209,6 +211,15 @@ PACES = {"slow": (1, 400), "normal": (2, 40), "fast": (30, 40)}  # steps per pic
 PATIENCE = 0.025  # seconds of training per picture, so that a slow game costs steps and not pictures
 
 
+LOOK = {
+    "reach": plane.REACH,
+    "pad": PAD,
+    "palette": bytes(plane.COLOURS[np.linspace(0, len(plane.COLOURS) - 1, 256).round().astype(int)]),
+    "real": paint.hex_code(plane.REAL_DOT),
+    "fake": paint.hex_code(plane.FAKE_DOT),
+}
+
+
 class Board(Drawn):
     """Both networks at one moment, drawn by the browser; the pointer draws `strokes` on it, as on chapter 4's pad.
 
@@ -217,6 +228,7 @@ class Board(Drawn):
 
     _esm = Path(__file__).with_name("gan_lab.js")
     frame = traitlets.Dict().tag(sync=True)
+    look = traitlets.Dict().tag(sync=True)  # what its picture shares with the still one of `plane`
     strokes = traitlets.List(EXAMPLE).tag(sync=True)
     drawing = traitlets.Bool().tag(sync=True)
     value = traitlets.List(EXAMPLE)
@@ -231,7 +243,7 @@ def gan_lab(data: str = "ring of 8", game: str = "non-saturating", steps: int | 
 
     steps  how long the game in its still picture was trained (default: as the budget allows)
     """
-    lab, board = Lab(data, game, seed), Board()
+    lab, board = Lab(data, game, seed), Board(look=LOOK)
     steps = budget(smoke=20, laptop=800) if steps is None else steps
     controls: dict[str, Any] = {
         "data": choice("data", [*DATA, OWN], data),

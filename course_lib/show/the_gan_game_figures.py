@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from torch import Tensor
 
+from course_lib.show import paint, plane
 from course_lib.show.figures import figure
 
 REAL, FAKE = "C0", "C1"
-REAL_DOT, FAKE_DOT = "#0a3264", "#963700"  # darker than the opinion's colours, so that both are seen on it
+REAL_DOT, FAKE_DOT = (paint.hex_code(colour) for colour in (plane.REAL_DOT, plane.FAKE_DOT))
 OPINION = LinearSegmentedColormap.from_list("opinion", [FAKE, "white", REAL])
 LN4 = math.log(4)
 

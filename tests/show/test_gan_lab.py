@@ -14,7 +14,7 @@ from course_lib.errors import CourseError
 from course_lib.gan import the_gan_game
 from course_lib.show import plane
 from course_lib.show.paint import as_png
-from course_lib.show.the_gan_game import DATA, EXAMPLE, GAMES, JUDGED, OWN, PACES, Lab, drawn
+from course_lib.show.the_gan_game import DATA, EXAMPLE, GAMES, JUDGED, LOOK, OWN, PACES, Lab, drawn
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -366,6 +366,16 @@ def test_the_browser_is_given_what_the_kernel_computed():
     assert [len(line) for _, line in frame["losses"]] == [30, 30]
     assert frame["step"] == 30
     assert not lab.frame(seen, arrows=False)["pulls"]
+
+
+def test_the_browser_colours_the_field_as_the_still_picture_does():
+    values = torch.linspace(0, 1, 256).round(decimals=6)
+    palette = np.frombuffer(LOOK["palette"], np.uint8).reshape(256, 3)
+    assert tuple(palette[0]) == tuple(plane.COLOURS[0])
+    assert tuple(palette[-1]) == tuple(plane.COLOURS[-1])
+    still = plane.COLOURS[(values.numpy() * 1024).round().astype(int)]
+    assert (np.abs(palette.astype(int) - still).max(axis=1) == 0).mean() > 0.9
+    assert LOOK["real"] == "#0a3264"
 
 
 def test_the_picture_fits_a_page_of_a_thousand_pixels():
