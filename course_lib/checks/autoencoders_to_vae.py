@@ -16,6 +16,7 @@ from course_lib.checks.core import exercise
 from course_lib.checks.draws import OFF, expect_draws
 from course_lib.checks.formula import Case, Formula, Sight, normal
 from course_lib.checks.guard import Forbidden
+from course_lib.checks.lettered import expect_words
 from course_lib.checks.spies import Spy, Traces, with_numbers
 from course_lib.checks.verdict import WrongAnswer
 
@@ -728,22 +729,4 @@ LOOK_AGAIN = {  # what it is, what was said -> what to look at; None stands for 
 @exercise(CHAPTER)
 def six_vaes(answer: Callable) -> None:
     """answer() -> letter -> one of VERDICTS, one a letter."""
-    said = answer()
-    if not isinstance(said, dict):
-        raise WrongAnswer("type", f"you return a {type(said).__name__}, expected a dictionary such as {{'A': '...'}}")
-    missing = [letter for letter in PATIENTS if letter not in said]
-    if missing:
-        found = ", ".join(f"{key!r:.30}" for key in list(said)[:6]) or "none"
-        raise WrongAnswer("letter missing", f"there is no diagnosis for {', '.join(missing)}; your keys: {found}")
-    unknown = [f"{letter}: {said[letter]!r:.30}" for letter in PATIENTS if said[letter] not in VERDICTS]
-    if unknown:
-        raise WrongAnswer("unknown word", f"{unknown[0]} is none of the six: {', '.join(VERDICTS)}")
-    wrong = [letter for letter, illness in PATIENTS.items() if said[letter] != illness]
-    if not wrong:
-        return
-    twice = [word for word in VERDICTS if list(said.values()).count(word) > 1]
-    letter = wrong[0]
-    illness, word = PATIENTS[letter], said[letter]
-    words = LOOK_AGAIN.get((illness, word)) or LOOK_AGAIN[illness, None]
-    also = f" (and you say {twice[0]!r} twice: each word fits one run)" if twice else ""
-    raise WrongAnswer(f"{illness} taken for {word}", f"{letter} is not {word!r}: {words}{also}")
+    expect_words(answer(), PATIENTS, VERDICTS, LOOK_AGAIN)

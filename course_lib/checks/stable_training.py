@@ -16,6 +16,7 @@ from course_lib.checks.compare import SINGLE, TOLERANCE, expect_tensor, same
 from course_lib.checks.core import exercise
 from course_lib.checks.formula import Case, Formula, Sight, normal
 from course_lib.checks.guard import Forbidden
+from course_lib.checks.lettered import expect_words
 from course_lib.checks.spies import Spy, Traces, explained, with_numbers
 from course_lib.checks.verdict import WrongAnswer
 from course_lib.gan import games
@@ -1192,21 +1193,4 @@ HEED = {  # what it is, what was said -> what to look at; None stands for any ot
 @exercise(CHAPTER)
 def which_game(answer: Callable) -> None:
     """answer() -> letter -> one of FAULTS, one a letter."""
-    said = answer()
-    if not isinstance(said, dict):
-        raise WrongAnswer("type", f"you return a {type(said).__name__}, expected a dictionary such as {{'A': '...'}}")
-    missing = [letter for letter in MYSTERIES if letter not in said]
-    if missing:
-        raise WrongAnswer("letter missing", f"there is no word for {', '.join(missing)}")
-    unknown = [f"{letter}: {said[letter]!r:.30}" for letter in MYSTERIES if said[letter] not in FAULTS]
-    if unknown:
-        raise WrongAnswer("unknown word", f"{unknown[0]} is none of the six words: {', '.join(FAULTS)}")
-    twice = [word for word in FAULTS if list(said.values()).count(word) > 1]
-    if twice:
-        raise WrongAnswer("word twice", f"you say {twice[0]!r} twice: each word fits exactly one game")
-    wrong = [letter for letter, fault in MYSTERIES.items() if said[letter] != fault]
-    if wrong:
-        letter = wrong[0]
-        fault, word = MYSTERIES[letter], said[letter]
-        words = HEED.get((fault, word)) or HEED[fault, None]
-        raise WrongAnswer(f"{fault} taken for {word}", f"{letter} is not {word!r}: {words}")
+    expect_words(answer(), MYSTERIES, FAULTS, HEED, once=True)

@@ -16,6 +16,7 @@ from course_lib.checks.compare import TOLERANCE, compare, explain, same
 from course_lib.checks.core import exercise
 from course_lib.checks.formula import SEEDS, Case, Formula, normal, with_graph
 from course_lib.checks.guard import Forbidden
+from course_lib.checks.lettered import expect_words
 from course_lib.checks.signs import SMALL, cut_off, infinite
 from course_lib.checks.spies import Spy, explained, flat, note_learning, one_loss, with_numbers
 from course_lib.checks.verdict import WrongAnswer
@@ -454,24 +455,7 @@ LOOK_AGAIN = {  # what it is, what was said -> what to look at; None stands for 
 @exercise(CHAPTER)
 def diagnosis(answer: Callable) -> None:
     """answer() -> letter -> one of VERDICTS, one a letter."""
-    said = answer()
-    if not isinstance(said, dict):
-        raise WrongAnswer("type", f"you return a {type(said).__name__}, expected a dictionary such as {{'A': '...'}}")
-    missing = [letter for letter in PATIENTS if letter not in said]
-    if missing:
-        raise WrongAnswer("letter missing", f"there is no diagnosis for {', '.join(missing)}")
-    unknown = [f"{letter}: {said[letter]!r:.30}" for letter in PATIENTS if said[letter] not in VERDICTS]
-    if unknown:
-        raise WrongAnswer("unknown word", f"{unknown[0]} is none of the six words: {', '.join(VERDICTS)}")
-    twice = [word for word in VERDICTS if list(said.values()).count(word) > 1]
-    wrong = [letter for letter, illness in PATIENTS.items() if said[letter] != illness]
-    if not wrong:
-        return
-    letter = wrong[0]
-    illness, word = PATIENTS[letter], said[letter]
-    words = LOOK_AGAIN.get((illness, word)) or LOOK_AGAIN[illness, None]
-    also = f" (and you say {twice[0]!r} twice: each word fits one run)" if twice else ""
-    raise WrongAnswer(f"{illness} taken for {word}", f"{letter} is not {word!r}: {words}{also}")
+    expect_words(answer(), PATIENTS, VERDICTS, LOOK_AGAIN)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

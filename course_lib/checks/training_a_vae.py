@@ -17,6 +17,7 @@ from course_lib.checks.core import exercise
 from course_lib.checks.draws import expect_draws
 from course_lib.checks.formula import Case, Formula, Mistake, normal
 from course_lib.checks.guard import Forbidden
+from course_lib.checks.lettered import expect_words
 from course_lib.checks.spies import Spy, with_numbers
 from course_lib.checks.verdict import WrongAnswer
 from course_lib.data.imageset import ImageSet, ink
@@ -616,21 +617,4 @@ LOOK_AGAIN = {  # what it is, what was said -> what to look at; None stands for 
 @exercise(CHAPTER)
 def which_vae(answer: Callable) -> None:
     """answer() -> letter -> one of WORDS, one a letter."""
-    said = answer()
-    if not isinstance(said, dict):
-        raise WrongAnswer("type", f"you return a {type(said).__name__}, expected a dictionary such as {{'A': '...'}}")
-    missing = [letter for letter in PATIENTS if letter not in said]
-    if missing:
-        raise WrongAnswer("letter missing", f"nothing is said about {', '.join(missing)}")
-    unknown = [f"{letter}: {said[letter]!r:.30}" for letter in PATIENTS if said[letter] not in WORDS]
-    if unknown:
-        raise WrongAnswer("unknown word", f"{unknown[0]} is none of the six words: {', '.join(WORDS)}")
-    twice = [word for word in WORDS if list(said.values()).count(word) > 1]
-    wrong = [letter for letter, story in PATIENTS.items() if said[letter] != story]
-    if not wrong:
-        return
-    letter = wrong[0]
-    story, word = PATIENTS[letter], said[letter]
-    words = LOOK_AGAIN.get((story, word)) or LOOK_AGAIN[story, None]
-    also = f" (and you say {twice[0]!r} twice: each word fits one run)" if twice else ""
-    raise WrongAnswer(f"{story} taken for {word}", f"{letter} is not {word!r}: {words}{also}")
+    expect_words(answer(), PATIENTS, WORDS, LOOK_AGAIN)
