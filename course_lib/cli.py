@@ -13,6 +13,8 @@ from course_lib import __version__
 from course_lib.chapters import MODELS  # not from course_lib.models: doctor has to run without torch
 from course_lib.errors import CourseError, quoted
 
+SETS = "strokes, portraits, landscapes, mnist, fashion, cifar10 or folder:PATH"  # course_lib.data.NAMES, without torch
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; bad input is one line on stderr and exit status 2, Ctrl-C is 130."""
@@ -38,8 +40,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m course_lib",
         description="Image Generation from Scratch: train, sample and evaluate the models of the course.",
-        epilog="environment: COURSE_DATASET (strokes, mnist, fashion, cifar10, folder:PATH), COURSE_DATA (where real "
-        "data sets lie), COURSE_CACHE (what is drawn or derived), COURSE_BUDGET (smoke, laptop, gpu).",
+        epilog=f"environment: COURSE_DATASET ({SETS}), COURSE_DATA (where real data sets lie), COURSE_CACHE (what is "
+        "drawn or derived), COURSE_BUDGET (smoke, laptop, gpu).",
     )
     top.add_argument("--version", action="version", version=f"course_lib {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -49,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--data",
         metavar="D",
-        help="strokes, mnist, fashion, cifar10 or folder:PATH (default: COURSE_DATASET or strokes)",
+        help=f"{SETS} (default: COURSE_DATASET or strokes)",
     )
     train.add_argument("--size", type=int, help="height and width in pixels (default: the data's own)")
     train.add_argument("--colour", action="store_true", help="three colour channels")
@@ -92,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(run=run_evaluate)
 
     data = commands.add_parser("data", help="fetch or draw a data set ahead of time")
-    data.add_argument("name", metavar="NAME", help="strokes, mnist, fashion, cifar10 or folder:PATH")
+    data.add_argument("name", metavar="NAME", help=SETS)
     data.add_argument("--size", type=int, help="height and width in pixels (default: the data's own)")
     data.add_argument("--colour", action="store_true", help="three colour channels")
     data.set_defaults(run=run_data)

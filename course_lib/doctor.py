@@ -164,7 +164,7 @@ def cache() -> Finding:
 def data() -> Finding:
     """Whether the data set that COURSE_DATASET chooses is known, and there."""
     try:
-        from course_lib.data import NAMES, kind_and_path, sources
+        from course_lib.data import NAMES, WORLDS, kind_and_path, sources
         from course_lib.data.folder import listing
     except Exception as error:
         return Finding("data", one_line(error), False, "first mend torch and the packages", needed=False)
@@ -177,7 +177,7 @@ def data() -> Finding:
             return Finding("data", f"{told}: {counts['train']} images to train, {counts['test']} to test")
     except CourseError as error:
         return Finding("data", str(error), False, f"set COURSE_DATASET to one of {', '.join(NAMES)}, or unset it")
-    if kind == "strokes":
+    if kind in ("strokes", *WORLDS):
         return Finding("data", f"{told}: drawn here, nothing is fetched", needed=False)
     if all(os.path.isfile(file) for file in sources.files(kind)):
         return Finding("data", f"{told}, in {short(data_root())}", needed=False)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from course_lib import cli, models, training
+from course_lib import cli, data, models, training
 from course_lib.training import Trainable
 
 LONG = "12345678901234567890"
@@ -109,7 +109,7 @@ def test_the_same_seed_trains_the_same_weights(capsys, tmp_path):
         (["train", "classifier", "--out", "x", "--data", "strokes"], "steps: got neither steps nor seconds"),
         (
             ["train", "classifier", "--steps", "1", "--out", "x", "--data", "imagenet"],
-            "got 'imagenet', expected one of strokes, mnist",
+            "got 'imagenet', expected one of strokes, portraits",
         ),
         (["evaluate", "nowhere"], "there is no nowhere"),
         (["evaluate", "no\0where"], "checkpoint: got 'no\\x00where', expected a path without null bytes"),
@@ -422,3 +422,7 @@ def test_the_shipped_classifier_reads_digits():
 
     fresh = draw(500, seed=77, split="test")
     assert models.pretrained("classifier").evaluate(fresh)["accuracy"] > 0.95
+
+
+def test_the_data_sets_in_the_help_are_those_there_are():
+    assert cli.SETS.replace(" or ", ", ").split(", ") == list(data.NAMES)

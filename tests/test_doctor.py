@@ -178,7 +178,7 @@ def test_a_check_that_breaks_becomes_a_line(monkeypatch):
 @pytest.mark.parametrize(
     ("chosen", "found"),
     [
-        ("mnst", "COURSE_DATASET: got 'mnst', expected one of strokes, mnist"),
+        ("mnst", "COURSE_DATASET: got 'mnst', expected one of strokes, portraits"),
         ("folder:", "COURSE_DATASET: got 'folder:'"),
         ("mnist:x", "COURSE_DATASET: got 'mnist:x'"),
         ("folder:/no/such/folder", "folder: got '/no/such/folder', expected a folder"),
@@ -189,7 +189,7 @@ def test_a_data_set_there_is_not(monkeypatch, chosen, found):
     finding = doctor.data()
     assert (finding.good, finding.needed) == (False, True)
     assert finding.found.startswith(found)
-    assert "set COURSE_DATASET to one of strokes, mnist" in finding.remedy
+    assert "set COURSE_DATASET to one of strokes, portraits" in finding.remedy
 
 
 def test_a_real_set_that_has_to_be_fetched_first(monkeypatch, tmp_path):

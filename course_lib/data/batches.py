@@ -19,9 +19,23 @@ from course_lib.data.imageset import ImageSet
 from course_lib.errors import CourseError
 
 
-class Batch(NamedTuple):
+class Pair(NamedTuple):
     images: Tensor  # float32 [B, C, H, W] in [-1, 1]
     labels: Tensor  # int64 [B]
+
+
+class Batch(Pair):
+    """Images and labels, to be unpacked as two; what else the set knows of these images is looked up when asked for."""
+
+    source: tuple[ImageSet, Tensor] | None = None  # the set and where in it these images stand, int64 [B]
+
+    @property
+    def factors(self) -> dict[str, Tensor]:
+        """name -> [B, ...]: the factors of these images; none where the set has none."""
+        if self.source is None:
+            return {}
+        images, rows = self.source
+        return {name: values.index_select(0, rows) for name, values in images.factors.items()}
 
 
 class Batches:
@@ -73,6 +87,12 @@ class Batches:
         """Batch number `step` (0, 1, ... on through all epochs): the same for the same (seed, step), always."""
         positions = self.positions(step)
         mine = slice(self.rank, None, self.world)
+        batch = self.pictures(positions, mine, step)
+        batch.source = self.images, positions[mine]
+        return batch
+
+    def pictures(self, positions: Tensor, mine: slice, step: int) -> Batch:
+        """This rank's images at these positions, augmented where that was asked for, and their labels."""
         labels = self.images.labels.index_select(0, positions[mine])
         if self.augment is None:
             return Batch(self.images.images.index_select(0, positions[mine]), labels)

@@ -24,8 +24,9 @@ from course_lib.data.portrait_paint import paint
 from course_lib.data.portrait_painter import PARTS
 from course_lib.data.portrait_shapes import BEARD, CLOTHES, EYES, FACES, GLASSES, NOSES
 
-__all__ = ["FACTORS", "PARTS", "Captions", "draw"]
+__all__ = ["CLASSES", "FACTORS", "PARTS", "Captions", "draw"]
 
+CLASSES = tuple(HAIR)
 CHUNK = 64 * 32 * 32  # pixels painted at once: few enough to stay in the processor's cache
 
 HEAD = tuple(part for part in PARTS if part not in ("background", "clothes"))
@@ -80,6 +81,7 @@ def draw(
     device: str | torch.device = "cpu",
     *,
     split: str = "train",
+    masks: bool = True,
     **overrides: Any,
 ) -> DrawnSet:
     """Draw portraits.
@@ -87,6 +89,7 @@ def draw(
     count   how many; image i depends on (seed, split, i), not on the count, and every device draws the same
     size    pixels along a side, 16 to 128; the same seed draws the same portraits at every size
     split   "train" or "test": two separate streams of random numbers
+    masks   False leaves parts and masks empty, which saves memory: they take 12 bytes a pixel
     overrides  fix a factor of FACTORS for all images or for each of them: a category by its name or its position, a
             number within its range
     Returns a DrawnSet. Its images are float32 [count, 3, size, size], multiples of 1/127.5 that 8 bits hold exactly;
@@ -102,22 +105,24 @@ def draw(
         factors[name] = check_override(FACTORS, name, value, count)
 
     images = torch.empty(count, 3, size, size, device=device)
-    masks = torch.empty(count, len(PARTS), size, size, dtype=torch.uint8, device=device)
+    parts = PARTS if masks else ()
+    shares = torch.empty(count, len(parts), size, size, dtype=torch.uint8, device=device)
     step = max(1, CHUNK // size**2)
     for start in range(0, count, step):
         here = slice(start, start + step)
         canvas = paint({name: values[here].to(device) for name, values in factors.items()}, size)
         images[here] = from_bytes((canvas.colours * 255).round_().clamp_(0, 255))
-        masks[here] = (canvas.shares() * 255).round_().to(torch.uint8)
+        if masks:
+            shares[here] = (canvas.shares() * 255).round_().to(torch.uint8)
     return DrawnSet(
         images=images,
         labels=factors["hair"].to(device),
         factors={name: values.to(device) for name, values in factors.items()},
         captions=Captions(factors),
-        class_names=tuple(HAIR),
+        class_names=CLASSES,
         name="portraits",
-        parts=PARTS,
-        masks=masks,
+        parts=parts,
+        masks=shares,
     )
 
 

@@ -267,3 +267,18 @@ def test_gpu_gives_the_batches_of_the_cpu():
             assert there.at(step).images.device.type == "cuda"
             assert torch.equal(here.at(step).labels, there.at(step).labels.cpu())
             torch.testing.assert_close(here.at(step).images, there.at(step).images.cpu(), atol=1e-4, rtol=0)
+
+
+def test_a_batch_knows_the_factors_of_its_images():
+    images = ImageSet(
+        torch.arange(12.0).view(12, 1, 1, 1) / 12,
+        torch.arange(12) % 3,
+        {"place": torch.arange(12), "ink": torch.arange(36.0).view(12, 3)},
+    )
+    order = batches(images, 4, seed=3, rank=1, world=2, augment=lambda pictures, _: -pictures)
+    for step in (0, 2, 5):
+        pixels, labels = batch = order.at(step)
+        assert torch.equal(batch.factors["place"] % 3, labels)
+        assert torch.equal(-pixels.flatten() * 12, batch.factors["place"].float())
+        assert torch.equal(batch.factors["ink"][:, 0], batch.factors["place"] * 3.0)
+    assert Batch(pixels, labels).factors == {}

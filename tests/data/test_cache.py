@@ -310,7 +310,10 @@ def test_default_is_strokes_and_the_environment_changes_it(root, draws, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (dict(name="minst"), "name: got 'minst', expected one of strokes, mnist, fashion, cifar10, folder:PATH"),
+        (
+            dict(name="minst"),
+            "name: got 'minst', expected one of strokes, portraits, landscapes, mnist, fashion, cifar10, folder:PATH",
+        ),
         (dict(name="folder:"), "name: got 'folder:', expected one of"),
         (dict(name="mnist:x"), "name: got 'mnist:x', expected one of"),
         (dict(name=3), "name: got 3, expected one of"),

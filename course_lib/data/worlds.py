@@ -1,0 +1,98 @@
+"""The two drawn worlds by name, portraits and landscapes, kept on disk as the drawn digits are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_lib.data.cache import kept
+from course_lib.data.drawn_world import DrawnSet, check_override, check_settings
+from course_lib.data.imageset import from_bytes, to_bytes
+from course_lib.errors import CourseError
+from course_lib.places import cache_root, say
+
+COUNTS = {"train": 20_000, "test": 5_000}
+SHARED = ("drawn_world.py", "imageset.py", "new_worlds.py")  # their text is part of the key, with the world's own files
+LAYOUT = 1  # of the files; a new number leaves old files unused
+
+
+def world(
+    name: str,
+    count: int,
+    *,
+    size: int,
+    seed: int,
+    split: str,
+    device: str | torch.device,
+    masks: bool = True,
+    factors: dict[str, Any],
+) -> DrawnSet:
+    """`portraits.draw` or `landscapes.draw` with these arguments, from disk where they were drawn before.
+
+    Images and masks are whole levels of a byte, so that what is read back equals what was drawn bit for bit. A device
+    type has files of its own, since a GPU rounds differently in the last bit. Raises CourseError for a bad argument.
+    """
+    module = import_module(f"course_lib.data.{name}")
+    check_settings(count, size, seed, split)
+    fixed = {factor: check_override(module.FACTORS, factor, value, count) for factor, value in factors.items()}
+    kind = torch.device(device).type
+    arguments = [name, count, size, seed, split, bool(masks), kind, {f: v.tolist() for f, v in sorted(fixed.items())}]
+    key = hashlib.sha256(json.dumps([arguments, LAYOUT, torch.__version__, _sources(name)]).encode()).hexdigest()[:16]
+
+    def draw() -> DrawnSet:
+        return module.draw(count, size, seed, device, split=split, masks=masks, **fixed)
+
+    try:
+        path = cache_root() / name / f"{split}_{size}px_{count}_seed{seed}_{key}.safetensors"
+    except CourseError as error:
+        say(f"cannot keep what is drawn ({error}); going on without")
+        return draw()
+    parts = module.PARTS if masks else ()
+    tensors = kept(path, lambda: _pack(draw()), lambda found: _expect(found, count, size, module.FACTORS, parts))
+    drawn = {factor: tensors[f"factor {factor}"] for factor in module.FACTORS}
+    return DrawnSet(
+        images=from_bytes(tensors["images"]),
+        labels=tensors["labels"],
+        factors=drawn,
+        captions=module.Captions(drawn),
+        class_names=module.CLASSES,
+        name=name,
+        parts=parts,
+        masks=tensors["masks"],
+    ).to(device)
+
+
+def _pack(images: DrawnSet) -> dict[str, Tensor]:
+    tensors = {"images": to_bytes(images.images), "labels": images.labels.clone(), "masks": images.masks}
+    tensors |= {f"factor {name}": values for name, values in images.factors.items()}
+    return {name: values.cpu().contiguous() for name, values in tensors.items()}
+
+
+def _expect(tensors: dict[str, Tensor], count: int, size: int, table: dict, parts: tuple[str, ...]) -> None:
+    """Raise ValueError unless these tensors are what `_pack` makes of a drawn world of these arguments."""
+    rows = {"labels": torch.int64}
+    rows |= {f"factor {name}": torch.int64 if factor.values else torch.float32 for name, factor in table.items()}
+    expected = {name: (dtype, [count]) for name, dtype in rows.items()}
+    expected["images"] = (torch.uint8, [count, 3, size, size])
+    expected["masks"] = (torch.uint8, [count, len(parts), size, size])
+    if missing := expected.keys() - tensors.keys():
+        raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    for name, (dtype, shape) in expected.items():
+        found = tensors[name]
+        if (found.dtype, list(found.shape)) != (dtype, shape):
+            raise ValueError(f"it has {name} of {found.dtype} {list(found.shape)}, expected {dtype} {shape}")
+
+
+def _sources(name: str) -> str:
+    """A digest of everything that decides what is drawn."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parent
+    for path in sorted([*(folder / file for file in SHARED), *folder.glob(f"{name[:-1]}*.py")]):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
