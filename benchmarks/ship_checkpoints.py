@@ -28,7 +28,7 @@ def main() -> None:
         how = SHIPPED[name]
         steps = options.steps or how.steps
         words = ["train", how.model, "--data", how.data, "--steps", str(steps), "--seed", str(how.seed)]
-        words += ["--device", "cpu"]
+        words += ["--device", "cpu"] + (["--count", str(how.count)] if how.count else [])
         words += [word for key, value in how.settings.items() for word in ("--set", f"{key}={value}")]
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([sys.executable, "-m", "course_lib", *words, "--out", folder], check=True)

@@ -19,6 +19,7 @@ class Shipped:
     data: str = "strokes"
     settings: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
+    count: int | None = None  # of training images; None is the usual number
 
 
 @dataclass(frozen=True)
@@ -214,3 +215,9 @@ CHAPTERS = (
 
 MODELS = {model: path for chapter in CHAPTERS for model, path in chapter.models.items()}
 SHIPPED = {checkpoint: how for chapter in CHAPTERS for checkpoint, how in chapter.shipped.items()}
+# until chapter 12 has its row:
+MODELS |= {"factor_reader": "cnn.factor_reader.FactorReader"}
+SHIPPED |= {
+    "portrait_reader": Shipped("factor_reader", 3000, "portraits", count=60_000),
+    "landscape_reader": Shipped("factor_reader", 3000, "landscapes", count=60_000),
+}

@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
         help=f"{SETS} (default: COURSE_DATASET or strokes)",
     )
     train.add_argument("--size", type=int, help="height and width in pixels (default: the data's own)")
+    train.add_argument("--count", type=int, metavar="N", help="images to train on (default: all, or the usual number)")
     train.add_argument("--colour", action="store_true", help="three colour channels")
     train.add_argument("--seconds", type=float, metavar="S", help="train for so long ...")
     train.add_argument("--steps", type=int, metavar="N", help="... or for so many batches, whichever ends first")
@@ -132,7 +133,7 @@ def run_train(options: argparse.Namespace) -> int:
     config = settings(kind, options.set)
     seed = check_whole("--seed", options.seed, 0, SEEDS - 1)
     folder = as_path("--out", options.out)
-    images = data.load(options.data, size=options.size, colour=options.colour)
+    images = data.load(options.data, size=options.size, count=options.count, colour=options.colour, masks=False)
     torch.manual_seed(seed)
     run = training.fit(
         models.build(options.name, images, **config),
@@ -240,7 +241,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
     model = models.load(options.dir)
     channels, size = model.config.get("channels"), model.config.get("size")
-    images = data.load(options.data, split="test", size=size, colour=channels == 3)
+    images = data.load(options.data, split="test", size=size, colour=channels == 3, masks=False)
     print(json.dumps({"model": model.name, "data": images.name, **model.evaluate(images)}))
 
 

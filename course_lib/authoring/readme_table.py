@@ -62,8 +62,20 @@ def rows() -> list[tuple[str, str, dict]]:
         add(f"gan_or_vae_{name}", what, contest)
     images = "images a second in DCGAN's training, against the usual loop around the same networks"
     add("gan_speed_cpu", images, lambda r: f"{statistics.median(r['ratio']):.2f} times as many")
+    for name in ("portrait_reader", "landscape_reader"):
+        what = "chapter 12's reader of {world}, {images:,} drawings it never saw, where a factor can be seen"
+        add(name, what, factors_read)
     add("threads", "a training step of chapter 7's GAN, ms, alone and beside one busy program", company_of_threads)
     return found
+
+
+def factors_read(record: dict) -> str:
+    """The median and the worst factor of each kind, in the worst of the seeds."""
+    parts = []
+    for kind, what in (("category", "accuracy of the categories"), ("number", "R² of the numbers")):
+        worst = [min(f["visible"]) for f in record["factors"].values() if f["kind"] == kind]
+        parts.append(f"{what} {statistics.median(worst):.3f} in the median, {min(worst):.3f} at worst")
+    return f"{', '.join(parts)}, {len(record['seeds'])} seeds"
 
 
 def company_of_threads(record: dict) -> str:

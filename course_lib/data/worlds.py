@@ -96,3 +96,40 @@ def _sources(name: str) -> str:
     for path in sorted([*(folder / file for file in SHARED), *folder.glob(f"{name[:-1]}*.py")]):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def visible(
+    name: str, count: int, *, size: int = 32, seed: int = 0, split: str = "test", least: float = 1.0
+) -> dict[str, Tensor]:
+    """Where a factor can be seen at all: factor -> bool [count], of the images that `load` draws with these arguments.
+
+    Nobody reads the colour of a hat that is not there. Each factor is given every other value (a number moves by a
+    quarter of its range), the image is drawn again, and the change is added up over the pixels. The factor is visible
+    where the smallest change is at least `least`, in pixels turned from black to white. Kept on disk.
+    """
+    module = import_module(f"course_lib.data.{name}")
+    check_settings(count, size, seed, split)
+
+    def draw(**fixed: Any) -> Tensor:
+        return module.draw(count, size, seed, split=split, masks=False, **fixed).images
+
+    def changes() -> dict[str, Tensor]:
+        drawn = module.draw(count, size, seed, split=split, masks=False)
+        least_change = {}
+        for factor, (_, _, values, _, low, high) in module.FACTORS.items():
+            truth = drawn.factors[factor]
+            if values:
+                others = [(torch.full_like(truth, value), truth != value) for value in range(len(values))]
+            else:
+                others = [(truth + torch.where(truth < (low + high) / 2, 0.25, -0.25) * (high - low), truth == truth)]
+            change = torch.full((count,), torch.inf)
+            for value, counts in others:
+                moved = (draw(**{factor: value}) - drawn.images).abs().sum((1, 2, 3)) / 6  # 2 a channel, 3 channels
+                change = torch.where(counts, torch.minimum(change, moved), change)
+            least_change[factor] = change
+        return least_change
+
+    key = hashlib.sha256(json.dumps([name, count, size, seed, split, _sources(name)]).encode()).hexdigest()[:16]
+    path = cache_root() / name / f"visible_{split}_{size}px_{count}_seed{seed}_{key}.safetensors"
+    found = kept(path, changes, lambda tensors: tensors[next(iter(module.FACTORS))].view(count))
+    return {factor: found[factor] >= least for factor in module.FACTORS}

@@ -1,4 +1,4 @@
-"""The judge: chapter 4's CNN, trained on the same kind of images, so that its features mean something for them."""
+"""The judge: a CNN of ours, trained on the same kind of images, so that its features mean something for them."""
 
 from __future__ import annotations
 
@@ -16,25 +16,31 @@ from course_lib.places import cache_root, say
 from course_lib.training import budget, evaluating, fit, weights
 from course_lib.training.model import Trainable
 
-SHIPPED = {"strokes": "classifier", "mnist": "classifier_mnist"}  # both read one channel of 28x28
+SHIPPED = {  # data -> checkpoint, channels that it reads
+    "strokes": ("classifier", 1),
+    "mnist": ("classifier_mnist", 1),
+    "portraits": ("portrait_reader", 3),
+    "landscapes": ("landscape_reader", 3),
+}
 
 
 def judge(images: ImageSet) -> Trainable:
     """The classifier that judges what is generated after `images`, in eval mode on their device.
 
-    A checkpoint that ships with the course for drawn digits and MNIST in grey; COURSE_JUDGE names another (a run's
-    folder). For other data one is trained for a minute, once, and kept in the cache folder; a line says so.
+    A checkpoint that ships with the course for drawn digits and MNIST in grey, and for the two drawn worlds;
+    COURSE_JUDGE names another (a run's folder). For other data one is trained for a minute, once, and kept in the cache
+    folder; a line says so.
     Raises CourseError when the judge reads other channels or classes than the images have.
     """
     channels, classes = images.images.shape[1], len(images.class_names)
     if os.environ.get("COURSE_JUDGE"):
         source, network = "COURSE_JUDGE", models.load(os.environ["COURSE_JUDGE"])
-    elif images.name in SHIPPED and channels == 1:
-        source, network = f"the judge for {images.name}", models.pretrained(SHIPPED[images.name])
+    elif SHIPPED.get(images.name, ("", 0))[1] == channels:
+        source, network = f"the judge for {images.name}", models.pretrained(SHIPPED[images.name][0])
     else:
         source, network = f"the judge trained on {images.name}", trained_for(images)
-    if network.name != "classifier":
-        raise CourseError(f"{source}: got a model {network.name!r}, expected a 'classifier'")
+    if network.name not in ("classifier", "factor_reader"):
+        raise CourseError(f"{source}: got a model {network.name!r}, expected a 'classifier' or a 'factor_reader'")
     read, known = network.config["channels"], network.config["classes"]
     if (read, known) != (channels, classes):
         raise CourseError(

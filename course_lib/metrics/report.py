@@ -51,7 +51,7 @@ def report(
         raise CourseError(f"fakes: got {len(fakes)}, expected at most {len(test)}, the number of test images")
     network = judge(test)
     size, colour = test.images.shape[2], test.images.shape[1] == 3
-    train = data.load(test.name, size=size, colour=colour, count=len(fakes))
+    train = data.load(test.name, size=size, colour=colour, count=len(fakes), masks=False)
     real_images, train_images = test.images[: len(fakes)], train.images
     if see is not None:
         fakes, real_images, train_images = see(fakes), see(real_images), see(train_images)

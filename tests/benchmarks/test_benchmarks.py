@@ -29,6 +29,7 @@ RUNS = {  # benchmark -> words that make it short, and the record it leaves
         "detection_strokes",
     ),
     "drawing_speed": (["--count", "40", "--repeats", "1", "--threads", "1"], "drawing"),
+    "factor_reader": (["--images", "6", "--seeds", "0"], "portrait_reader"),
     "gan_against_dcgan": (FEW, "gan_against_dcgan_strokes"),
     "gan_or_vae": (FEW, "gan_or_vae_strokes"),
     "gan_speed": (
