@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchmetrics.image.fid import FrechetInceptionDistance
 
 from course_lib.errors import CourseError
 
@@ -29,6 +28,8 @@ def frechet_distance(real: Tensor, fake: Tensor) -> float:
     0 for equal means and covariances. Two samples of the same images do not give 0 but a floor that falls with N: print
     it beside every figure.
     """
+    from torchmetrics.image.fid import FrechetInceptionDistance  # two seconds: paid by those who measure it
+
     check_clouds(real, fake)
     metric = FrechetInceptionDistance(GivenFeatures(real.shape[1]), normalize=True).set_dtype(torch.float64)
     metric.update(real.cpu().double(), real=True)
