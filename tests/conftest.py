@@ -1,12 +1,43 @@
-"""What all tests share: settings that spare the learner's files, real MNIST where there is one, the GPU marker."""
+"""What all tests share: settings that spare the learner's files, real MNIST where it is, the GPU marker, kernels."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
+
+KERNELS = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The kernels that notebooks ask for are of this Python; on Linux, copies of one process: see kernels/parent.py."""
+    if "COURSE_TEST_KERNELS" in os.environ:  # a worker of pytest-xdist has it from the process that started it
+        return
+    folder = config.stash[KERNELS] = Path(tempfile.mkdtemp(prefix="kernels"))
+    begin = ["-m", "ipykernel_launcher"]
+    if sys.platform == "linux":
+        begin = ["-I", "-S", str(Path(__file__).parent / "kernels" / "start.py"), str(folder), str(os.getpid())]
+    described = {
+        "argv": [sys.executable, *begin, "-f", "{connection_file}"],
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+    }
+    place = folder / "kernels" / "python3"
+    place.mkdir(parents=True)
+    (place / "kernel.json").write_text(json.dumps(described))
+    os.environ["COURSE_TEST_KERNELS"] = str(folder)
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("JUPYTER_PATH")]))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if KERNELS in config.stash:
+        shutil.rmtree(config.stash[KERNELS], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
