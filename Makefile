@@ -19,7 +19,7 @@ test: .venv/installed-for-tests  ## everything: unit tests, every notebook at sm
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	COURSE_BUDGET=smoke $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder --durations=8 -q tests \
-	  --nbval-lax --nbval-current-env --nbval-cell-timeout=120 notebooks solutions exercises
+	  --nbval-lax --nbval-cell-timeout=120 notebooks solutions
 
 check: .venv/installed-for-tests  ## the edit loop, three minutes at most; ONLY=dcgan for what has that name in it
 	$(BIN)/ruff check .
