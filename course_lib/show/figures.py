@@ -20,6 +20,7 @@ from torch import Tensor
 
 from course_lib.errors import CourseError
 from course_lib.show.paint import as_png
+from course_lib.training.budget import budget_name
 
 SHORTEST_ALT = 15  # characters; less than that describes nothing
 SHARP = 2  # pixels of a picture for each of the page: crisp on every screen
@@ -41,11 +42,17 @@ matplotlib.rcParams.update(
 )
 
 
+def sharpness(most: float) -> float:
+    """Pixels of a picture for each of the page: `most`, or 1 at the smoke budget, where nobody looks."""
+    return 1 if budget_name() == "smoke" else most
+
+
 def png(fig: Figure, sharp: float = 1) -> bytes:
     """The figure as PNG, `sharp` pixels for each of the page; it is closed, so that no notebook shows it twice."""
+    if budget_name() != "smoke":
+        fig.draw_without_rendering()  # a first layout, so that the second has measured every title
     buffer = io.BytesIO()
-    fig.draw_without_rendering()  # a first layout, so that the second has measured every title
-    fig.savefig(buffer, format="png", dpi=sharp * fig.dpi)
+    fig.savefig(buffer, format="png", dpi=sharp * fig.dpi, pil_kwargs={"compress_level": 0})
     plt.close(fig)
     return as_png(Image.open(buffer).convert("RGB"), exact=True)
 
@@ -75,7 +82,8 @@ def figure(fig: Figure, alt: str) -> None:
     """Show a matplotlib figure in the notebook, with `alt` read aloud by screen readers."""
     from IPython.display import display
 
-    display(bundle(png(fig, SHARP), alt, SHARP), raw=True)
+    sharp = sharpness(SHARP)
+    display(bundle(png(fig, sharp), alt, sharp), raw=True)
 
 
 def to_pixels(images: Tensor) -> np.ndarray:
@@ -124,6 +132,8 @@ def image_grid(
             axis.set_title(titles[position], fontsize=9, pad=2)
         elif heads and not row:
             axis.set_title(heads[column], fontsize=9, pad=2)
+        axis.xaxis.set_visible(False)  # it shows nothing, and what is visible is measured at each layout
+        axis.yaxis.set_visible(bool(axis.get_ylabel()))
     return fig
 
 

@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib.show.figures import bundle, figure, png, to_pixels
+from course_lib.show.figures import bundle, figure, png, sharpness, to_pixels
 from course_lib.training.progress import Bar, recent
 
 
@@ -81,7 +81,7 @@ class TrainingView:
     def show(self, model: Any, run: Any, state: str) -> None:
         from IPython.display import display
 
-        sharp = 1 if state == "running" else STAYS
+        sharp = 1 if state == "running" else sharpness(STAYS)
         content = bundle(png(self.picture(model, run, state), sharp), self.words(run, state), sharp)
         if self.handle is None:
             self.handle = display(content, raw=True, display_id=True)

@@ -77,13 +77,14 @@ def test_images_show_one_title_each_and_refuse_other_counts(shown):
 
 def test_a_sharp_figure_has_two_pixels_for_each_of_the_page(shown, monkeypatch):
     monkeypatch.setattr(figures, "SHARP", 2)
-    fig, axis = plt.subplots(figsize=(4, 1))
-    axis.plot([0, 1])
-    show.figure(fig, "A rising line in a wide picture")
-    (bundle,), _ = shown[0]
-    shape = picture(bundle).shape
-    assert shape[:2] == (2 * 90, 8 * 90)
-    assert f'width="{shape[1] // 2}"' in bundle["text/html"]
+    for budget, pixels in (("laptop", 2), ("smoke", 1)):
+        monkeypatch.setenv("COURSE_BUDGET", budget)
+        fig, axis = plt.subplots(figsize=(4, 1.003))
+        axis.plot([0, 1])
+        show.figure(fig, "A rising line in a wide picture")
+        (bundle,), _ = shown[-1]
+        assert picture(bundle).shape[:2] == (pixels * 90, pixels * 4 * 90)
+        assert ('width="360"' in bundle["text/html"]) == (pixels > 1)
 
 
 def test_rows_and_columns_of_images_carry_their_names():
