@@ -5,37 +5,48 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
-CONFIG = """
-c = get_config()
-c.CourseDirectory.course_id = "images"
-c.IncludeHeaderFooter.header = ""
-c.ClearSolutions.enforce_metadata = False
-c.ExecutePreprocessor.timeout = 120
-"""
 
 
-def nbgrader(folder: Path, *words: str) -> None:
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nbgrader calls alembic by name
-    environment = os.environ | {
-        "COURSE_PROGRESS": "off",
-        "COURSE_BUDGET": "smoke",
-        "OMP_NUM_THREADS": "1",
-        "PATH": programs,
-    }
-    command = [sys.executable, "-m", "nbgrader", *words]
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One course with one gradebook for all assignments."""
+    return tmp_path_factory.mktemp("course")
+
+
+@pytest.fixture
+def grader(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """nbgrader in the course's folder, in this process; its own warnings are not ours."""
+    pytest.importorskip("nbgrader", reason="needs nbgrader: pip install -e '.[test]'")
+    monkeypatch.setenv("COURSE_BUDGET", "smoke")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # it calls alembic by name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from nbgrader.apps.api import NbGraderAPI
+        from traitlets.config import Config
+
+        config = Config()
+        config.CourseDirectory.root = str(folder)
+        config.CourseDirectory.course_id = "images"
+        config.IncludeHeaderFooter.header = ""
+        config.ClearSolutions.enforce_metadata = False
+        config.ExecutePreprocessor.timeout = 120
+        yield NbGraderAPI(config=config)
+
+
+def assert_done(result: dict[str, Any]) -> None:
+    assert result["success"], (result.get("log", "") + result["error"])[-3000:]
 
 
 def submit(folder: Path, student: str, assignment: str, notebook: nbformat.NotebookNode) -> None:
@@ -67,15 +78,13 @@ def what_counts(cells: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNod
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.name)
-def test_points(path, tmp_path):
-    pytest.importorskip("nbgrader", reason="needs nbgrader: pip install -e '.[test]'")
+def test_points(path, grader, folder):
     assignment = path.stem
-    (tmp_path / "nbgrader_config.py").write_text(CONFIG)
-    source = tmp_path / "source" / assignment
+    source = folder / "source" / assignment
     source.mkdir(parents=True)
     shutil.copy(path, source)
-    nbgrader(tmp_path, "generate_assignment", assignment, "--create")
-    release = nbformat.read(tmp_path / "release" / assignment / path.name, as_version=4)
+    assert_done(grader.generate_assignment(assignment, create=True))
+    release = nbformat.read(folder / "release" / assignment / path.name, as_version=4)
     solution = nbformat.read(path, as_version=4)
     ours = nbformat.read(ROOT / "exercises" / path.name, as_version=4)
     assert [cell.source for cell in release.cells] == [cell.source for cell in ours.cells], (
@@ -102,9 +111,9 @@ def test_points(path, tmp_path):
     wrong = {name: stub.sub(r"\1return None", source) for name, source in stubs.items()}
     names = list(answers)
     half = {names[0]: answers[names[0]], names[1]: wrong[names[1]]}  # one right, one wrong, the rest not begun
-    submit(tmp_path, "right", assignment, filled(answers))
-    submit(tmp_path, "half_right", assignment, filled(half))
-    nbgrader(tmp_path, "autograde", assignment, "--create")
+    for student, chosen in (("right", answers), ("half_right", half)):
+        submit(folder, student, assignment, filled(chosen))
+        assert_done(grader.autograde(assignment, student, create=True))
 
     worth = {
         c.metadata.nbgrader.grade_id: c.metadata.nbgrader.points
@@ -112,7 +121,7 @@ def test_points(path, tmp_path):
         if c.metadata.get("nbgrader", {}).get("grade")
     }
     nothing = dict.fromkeys(worth, 0)
-    scores = points_of(tmp_path, assignment)
+    scores = points_of(folder, assignment)
     assert sum(worth.values()) >= 3
     assert scores["right"] == worth
     assert scores["half_right"] == nothing | {f"check_{names[0]}": worth[f"check_{names[0]}"]}
