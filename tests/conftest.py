@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -56,11 +57,30 @@ def mnist_root(monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+def turn(item: pytest.Item) -> int:
+    """When a file's turn comes: the longest first, so that no worker waits for one at the end."""
+    if item.get_closest_marker("browser"):
+        return 0
+    return 2 if item.path.suffix == ".ipynb" else 3
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a GPU; let files with slow tests begin first, so that no worker waits for one at the end."""
+    """Skip what needs a GPU; put the files in order: browser, other slow ones, notebooks, the rest."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: min(turn(item), 1 if item.path in slow else 3))
     for item in items:
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and torch finds none"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file goes to one worker; all that look at a browser go to the same one, which has JupyterLab and Chromium."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneBrowser(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "tests/browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+
+    return OneBrowser(config, log) if config.getvalue("dist") == "loadfile" else None
