@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import ipywidgets
 import torch
@@ -159,16 +160,22 @@ def convolution_explorer(pixels: Tensor) -> Panel:
         "weights": weights,
     }
 
-    def draw(preset: str, stride: int, padding: int, step: int, weights: list[float]) -> tuple[Picture, str]:
+    @lru_cache(1)  # while only the window moves, nothing is computed or sent again
+    def shown(stride: int, padding: int, *weights: float) -> tuple[Tensor, Tensor, Tensor]:
+        """The kernel, the padded input and the output, given to the browser."""
         weight = torch.tensor(weights, dtype=torch.float64).reshape(3, 3)
+        padded = torch.nn.functional.pad(pixels.double(), [padding] * 4)
+        result = conv2d(pixels.double()[None, None], weight[None, None], stride=stride, padding=padding)[0, 0]
+        view.show(padded, result, size=3, stride=stride, kind="sum", padding=padding)
+        return weight, padded, result
+
+    def draw(preset: str, stride: int, padding: int, step: int, weights: list[float]) -> tuple[Picture, str]:
         rows, columns = (output_size(n, 3, stride, padding) for n in (height, width))
         position.max = rows * columns - 1
         step = min(step, position.max)
         row, column = divmod(step, columns)
-        padded = torch.nn.functional.pad(pixels.double(), [padding] * 4)
+        weight, padded, result = shown(stride, padding, *weights)
         window = padded[row * stride : row * stride + 3, column * stride : column * stride + 3]
-        result = conv2d(pixels.double()[None, None], weight[None, None], stride=stride, padding=padding)[0, 0]
-        view.show(padded, result, size=3, stride=stride, kind="sum", padding=padding)
         sum_ = float((window * weight).sum())
 
         def still() -> Image.Image:

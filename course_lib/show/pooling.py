@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import ipywidgets
 import torch
@@ -70,20 +71,27 @@ def pooling_explorer(pixels: Tensor) -> Panel:
         "step": position,
     }
 
-    def draw(kind: str, kernel: int, stride: int, shift: int, step: int) -> tuple[Picture, str]:
+    @lru_cache(1)  # while only the window moves, nothing is computed or sent again
+    def shown(kind: str, kernel: int, stride: int, shift: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The shifted input, the pooled image and the gradient of each of its numbers, given to the browser."""
         moved = torch.zeros_like(pixels, dtype=torch.float64)
         moved[:, shift:] = pixels[:, : width - shift].double()
         pooled, gradients = pooled_with_gradients(moved, kind, kernel, stride)
-        rows, columns = pooled.shape
-        position.max = rows * columns - 1
-        step = min(step, position.max)
-        row, column = divmod(step, columns)
-        corners = [divmod(i, columns) for i in range(rows * columns)]
+        columns = pooled.shape[1]
+        corners = [divmod(i, columns) for i in range(pooled.numel())]
         shares = [
             gradient[r * stride : r * stride + kernel, c * stride : c * stride + kernel].flatten().tolist()
             for gradient, (r, c) in zip(gradients, corners, strict=True)
         ]
         view.show(moved, pooled, size=kernel, stride=stride, kind=kind, shares=shares)
+        return moved, pooled, gradients
+
+    def draw(kind: str, kernel: int, stride: int, shift: int, step: int) -> tuple[Picture, str]:
+        moved, pooled, gradients = shown(kind, kernel, stride, shift)
+        rows, columns = pooled.shape
+        position.max = rows * columns - 1
+        step = min(step, position.max)
+        row, column = divmod(step, columns)
         window = (row * stride, column * stride, kernel, kernel)
         inside = torch.zeros_like(moved, dtype=torch.bool)  # elsewhere the gradient is 0, which needs no number
         inside[row * stride : row * stride + kernel, column * stride : column * stride + kernel] = True

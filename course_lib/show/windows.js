@@ -16,6 +16,8 @@ function make(kind, attributes, parent, words) {
 
 const written = (value, decimals) => value.toFixed(decimals).replace(/^-(0(\.0*)?)$/, "$1");
 
+const light = (shade) => !(/^rgb\((\d+)/.exec(shade)?.[1] < 130);
+
 // One grid of numbers with its title; `seen(r, c)` says how a cell looks. Returns its node and its frames.
 function matrix(parent, x, y, title, values, cell, seen) {
   const group = make("g", { transform: `translate(${x},${y})` }, parent);
@@ -25,9 +27,8 @@ function matrix(parent, x, y, title, values, cell, seen) {
       const { shade, words, edge = "#888", dash = "" } = seen(value, r, c);
       const place = { x: c * cell, y: r * cell, width: cell, height: cell };
       make("rect", { ...place, fill: shade, stroke: edge, "stroke-dasharray": dash }, group);
-      const dark = /^rgb\((\d+)/.exec(shade)?.[1] < 130;
       const at = { x: (c + 0.5) * cell, y: (r + 0.5) * cell, "text-anchor": "middle", "dominant-baseline": "central" };
-      make("text", { ...at, "font-size": cell > 40 ? 14 : 10.5, fill: dark ? "#fff" : "#222" }, group, words);
+      make("text", { ...at, "font-size": cell > 40 ? 14 : 10.5, fill: light(shade) ? "#222" : "#fff" }, group, words);
     }),
   );
   return group;
@@ -95,7 +96,13 @@ function render({ model, el }) {
     parts.window = frame(parts.input, ORANGE, 4);
     parts.result = frame(parts.output, ORANGE, 4);
     parts.middle = make("g", { transform: `translate(${left},0)` }, svg);
-    if (shares.length) parts.gradient = make("g", { transform: `translate(${left + middle + right},0)` }, svg);
+    if (shares.length) {
+      const blank = () => ({ shade: "#fff", words: "", edge: "#ddd" });
+      parts.gradient = matrix(svg, left + middle + right, TOP, "gradient of that one output", grid, CELL, blank);
+      parts.cells = [...parts.gradient.querySelectorAll("rect")].map((rect) => [rect, rect.nextSibling]);
+      parts.reached = [];
+      parts.around = frame(parts.gradient, ORANGE, 4);
+    }
     if (weights.length) {
       make("text", { x: 0, y: TOP - 8, fill: INK, "font-size": 13 }, parts.middle, "kernel: write into it");
       weights.forEach((weight, i) => {
@@ -160,11 +167,18 @@ function render({ model, el }) {
       const seen = (v, r, c) => ({ shade: grey(v, 0, 1), words: written(v, 2), edge: own[r * size + c] ? BLUE : "#888" });
       const flying = matrix(parts.work, 0, TOP, "the window", window, WIDE, seen);
       sum(`${model.get("kind")}: ${value}`, TOP + size * WIDE + 24, flying);
-      parts.gradient.replaceChildren();
-      const inside = (r, c) => r >= top && r < top + size && c >= left && c < left + size;
-      const part = (v, r, c) => (inside(r, c) ? { shade: grey(v, 0, 1), words: written(v, 2) } : { shade: "#fff", words: "", edge: "#ddd" });
-      const gradient = grid.map((one, r) => one.map((_, c) => (inside(r, c) ? own[(r - top) * size + c - left] : 0)));
-      put(frame(matrix(parts.gradient, 0, TOP, "gradient of that one output", gradient, CELL, part), ORANGE, 4), top, left, size, CELL);
+      for (const [rect, text] of parts.reached) { // blank again: no other cell has changed
+        for (const [name, value] of Object.entries({ fill: "#fff", stroke: "#ddd" })) rect.setAttribute(name, value);
+        text.textContent = "";
+      }
+      parts.reached = own.map((_, i) => parts.cells[(top + Math.floor(i / size)) * grid[0].length + left + (i % size)]);
+      parts.reached.forEach(([rect, text], i) => {
+        const shade = grey(own[i], 0, 1);
+        for (const [name, value] of Object.entries({ fill: shade, stroke: "#888" })) rect.setAttribute(name, value);
+        text.setAttribute("fill", light(shade) ? "#222" : "#fff");
+        text.textContent = written(own[i], 2);
+      });
+      put(parts.around, top, left, size, CELL);
       const reached = own.filter((share) => share).length;
       line.textContent = `Output row ${row}, column ${column}: the ${model.get("kind")} of its window is ${value}; its gradient reaches ${reached} of ${size * size} inputs`;
     }

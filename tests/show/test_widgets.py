@@ -97,6 +97,21 @@ def test_the_pooling_explorer_routes_the_gradient():
     assert "reaches 9 of 9 inputs" in panel.words
 
 
+@pytest.mark.parametrize("name", ["convolution_explorer", "pooling_explorer"])
+def test_while_only_the_window_moves_no_grid_is_computed_or_sent_again(name):
+    panel = panels()[name]
+    grid, output, shares = panel.picture.grid, panel.picture.output, panel.picture.shares
+    for step in (3, 11):
+        panel.controls["step"].value = step
+        assert panel.picture.grid is grid
+        assert panel.picture.output is output
+        assert panel.picture.shares is shares
+    panel.controls["stride"].value = 3
+    assert panel.picture.output is not output
+    panel.set(stride=1 if name.startswith("convolution") else 2, step=3)
+    assert panel.picture.output == output
+
+
 def test_dragging_a_control_point_redraws():
     panel = show.widgets.stroke_editor(1)
     before = panel.png
