@@ -1,5 +1,8 @@
 // The game in the plane, drawn here from numbers: `frame` holds what both networks do at one moment. Drawing with the
-// pointer on the board makes new data: `strokes`, as the pad's, [x, y] in [0, 1] with y pointing down.
+// pointer on the board makes new data: `strokes`, as the pad's, [x, y] in [0, 1] with y pointing down. While `playing`, it
+// asks for a picture every `interval` milliseconds, the next one already while the last is on its way.
+const AHEAD = 2; // pictures asked for and not yet here
+const LOST = 2000; // milliseconds after which one no longer comes
 const TRAIL = 8; // points in a trail
 const [BLUE, ORANGE] = ["#1863aa", "#cc5500"];
 
@@ -58,6 +61,31 @@ function arrow(pen, x, y, dx, dy) {
     pen.lineTo(x + dx - 5 * ux + side * 3 * uy, y + dy - 5 * uy - side * 3 * ux);
   }
   pen.stroke();
+}
+
+function initialize({ model }) {
+  let [asked, heard, due, timer] = [0, 0, 0, null];
+  const ask = () => {
+    timer = null;
+    if (!model.get("playing")) return;
+    const now = performance.now();
+    if (asked - (model.get("frame").tick ?? 0) < AHEAD || now - heard > LOST) {
+      if (now - heard > LOST) heard = now;
+      model.send({ tick: ++asked });
+      due = Math.max(due + model.get("interval"), now);
+      timer = setTimeout(ask, due - now);
+    }
+  };
+  const play = () => {
+    [asked, heard, due] = [model.get("frame").tick ?? 0, performance.now(), performance.now()];
+    if (timer === null) ask();
+  };
+  model.on("change:playing", play);
+  model.on("change:frame", () => {
+    heard = performance.now();
+    if (timer === null && model.get("playing")) ask();
+  });
+  return () => clearTimeout(timer);
 }
 
 function render({ model, el }) {
@@ -222,4 +250,4 @@ function render({ model, el }) {
   receive();
   say();
 }
-export default { render };
+export default { initialize, render };

@@ -114,10 +114,11 @@ class Panel:
         if self.quiet:
             return
         begun = time.perf_counter()
-        self.painted, self.words = self.paint(**self.values)
-        if isinstance(self.picture, Drawn):
-            self.picture.words = self.words
-        else:
+        with self.picture.hold_sync():  # one message
+            self.painted, self.words = self.paint(**self.values)
+            if isinstance(self.picture, Drawn):
+                self.picture.words = self.words
+        if not isinstance(self.picture, Drawn):
             self.picture.value = (
                 f'<img alt="{html.escape(self.words, quote=True)}" style="max-width:100%" '
                 f'src="data:image/png;base64,{b64encode(self.png).decode()}">'

@@ -224,6 +224,7 @@ class Board(Drawn):
     """Both networks at one moment, drawn by the browser; the pointer draws `strokes` on it, as on chapter 4's pad.
 
     drawing  whether the strokes are the data, so that the next one joins them
+    playing  while it is, the browser asks for a picture every `interval` milliseconds, numbered from 1
     """
 
     _esm = Path(__file__).with_name("gan_lab.js")
@@ -231,7 +232,18 @@ class Board(Drawn):
     look = traitlets.Dict().tag(sync=True)  # what its picture shares with the still one of `plane`
     strokes = traitlets.List(EXAMPLE).tag(sync=True)
     drawing = traitlets.Bool().tag(sync=True)
+    playing = traitlets.Bool().tag(sync=True)
+    interval = traitlets.Int(PACES["normal"][1]).tag(sync=True)
+    asked = traitlets.Int()  # the last picture asked for
     value = traitlets.List(EXAMPLE)
+
+    def __init__(self, **given: Any):
+        super().__init__(**given)
+        self.on_msg(self._ask)
+
+    def _ask(self, _: Any, content: Any, buffers: Any) -> None:
+        if isinstance(content, dict) and isinstance(content.get("tick"), int):
+            self.asked = content["tick"]
 
     @traitlets.observe("strokes")
     def _follow(self, change) -> None:
@@ -263,12 +275,11 @@ def gan_lab(data: str = "ring of 8", game: str = "non-saturating", steps: int | 
         if (generator, discriminator) != lab.rates:
             lab.set_rates(generator, discriminator)
         seen = lab.planes()
-        board.frame = lab.frame(seen, arrows)
+        board.frame = lab.frame(seen, arrows) | {"tick": board.asked}
         return lambda: lab.picture(arrows)[0], lab.verdict(seen)[1]
 
-    play = ipywidgets.Play(
-        min=0, max=10**9, interval=PACES["normal"][1], show_repeat=False, tooltip="play and pause, stop"
-    )
+    play = ipywidgets.Play(max=10**9, interval=10**9, show_repeat=False, tooltip="play and pause, stop")  # no clock
+    ipywidgets.jslink((play, "playing"), (board, "playing"))
     pace = ipywidgets.ToggleButtons(options=list(PACES), value="normal", style={"button_width": "76px"})
     step, reset = (ipywidgets.Button(description=name, layout={"width": "64px"}) for name in ("step", "reset"))
     row = ipywidgets.Layout(flex_flow="row wrap")
@@ -289,17 +300,15 @@ def gan_lab(data: str = "ring of 8", game: str = "non-saturating", steps: int | 
             play.playing = False
 
     def tick(_) -> None:
-        # The browser keeps one message under way and merges later ones, so a slow kernel sees the number jump: still
-        # one tick. What arrives after "pause" or "stop" is late, and none.
-        if play.playing:
+        if play.playing:  # what arrives after "pause" or "stop" is late
             train(PACES[pace.value][0])
 
     def draw_own(_) -> None:
         controls["data"].value = OWN
 
     board.observe(draw_own, "strokes")
-    play.observe(tick, "value")
-    pace.observe(lambda change: setattr(play, "interval", PACES[change["new"]][1]), "value")
+    board.observe(tick, "asked")
+    pace.observe(lambda change: setattr(board, "interval", PACES[change["new"]][1]), "value")
     step.on_click(lambda _: train(1))
     reset.on_click(lambda _: (lab.reset(), panel.refresh()))
     panel.still = trained
