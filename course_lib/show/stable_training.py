@@ -1,24 +1,27 @@
-"""The distance explorer of chapter 7: two clouds on a line, three distances, and what each game tells the generator."""
+"""The distance explorer of chapter 7: two heaps on a line, three distances, and what each game tells the generator."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import ipywidgets
 import torch
+import traitlets
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from course_lib.gan.games import OBJECTIVES
 from course_lib.gan.the_gan_game import optimal_discriminator
 from course_lib.show import paint
-from course_lib.show.panel import Panel, choice, slider
+from course_lib.show.panel import Drawn, Panel, Picture, choice, slider
 
 GAUSSIANS, BOXES = "two Gaussians", "two boxes"
 GAMES = [name for name in OBJECTIVES if name != "relativistic"]  # whose best player says nothing of one place alone
-FARTHEST = 8.0
+FARTHEST, STEP = 8.0, 0.1  # of the slider
 LINE = torch.linspace(-4, 12, 1601, dtype=torch.float64)  # where densities are evaluated, 0.01 apart
 FINE, ARROW = 2, 60  # painted so many times as large; pixels of the arrow for a gradient of 1
 COLOURS = {"total variation": paint.SOFT, "Jensen-Shannon": paint.ORANGE, "Wasserstein": paint.BLUE}
@@ -76,27 +79,57 @@ def verdicts(kind: str, game: str, distance: float) -> Tensor:
     return best
 
 
+class Heaps(Drawn):
+    """The heaps, the best player and the three distances, drawn by the browser from `numbers` for every distance."""
+
+    _esm = Path(__file__).with_name("distances.js")
+    look = traitlets.Dict({"farthest": FARTHEST, "step": STEP}).tag(sync=True)
+    numbers = traitlets.Dict().tag(sync=True)
+    distance = traitlets.Float().tag(sync=True)
+
+
+@cache
+def numbers(kind: str, game: str) -> dict[str, Any]:
+    """What the browser draws: the real heap, and for every distance of the slider what the best player says of the
+    line, the three distances and the gradient.
+    """
+    shifts = [STEP * i for i in range(round(FARTHEST / STEP) + 1)]
+    said = torch.stack([verdicts(kind, game, shift)[::4] for shift in shifts])
+    table = [distances(kind, shift) for shift in shifts]
+    return {
+        "game": game,
+        "critic": game == "Wasserstein",
+        "density": bytes(densities(kind, 0.0)[0][::2].float().numpy()),
+        "verdicts": bytes((said * 65535).round().numpy().astype("uint16")),
+        "tables": {name: [row[name] for row in table] for name in table[0]},
+        "pulls": [gradient(kind, game, shift) for shift in shifts],
+    }
+
+
 def distance_explorer() -> Panel:
     """Panel: move the fakes away from the real ones, and see which game still tells the generator where to go."""
     controls = {
-        "distance": slider("distance", 3.0, 0.0, FARTHEST, 0.1),
-        "kind": choice("clouds", [GAUSSIANS, BOXES]),
+        "distance": slider("distance", 3.0, 0.0, FARTHEST, STEP),
+        "kind": choice("heaps", [GAUSSIANS, BOXES]),
         "game": choice("objective", GAMES),
     }
+    heaps = Heaps(distance=3.0, numbers=numbers(GAUSSIANS, GAMES[0]))
+    ipywidgets.jslink((controls["distance"], "value"), (heaps, "distance"))
 
-    def draw(distance: float, kind: str, game: str) -> tuple[Image.Image, str]:
+    def draw(distance: float, kind: str, game: str) -> tuple[Picture, str]:
         measured, pull = distances(kind, distance), gradient(kind, game, distance)
+        heaps.numbers = numbers(kind, game)
         words = (
-            f"{kind.capitalize()} {distance:.1f} apart: total variation {measured['total variation']:.3f} of 1, "
+            f"{kind[0].upper()}{kind[1:]} {distance:.1f} apart: "
+            f"total variation {measured['total variation']:.3f} of 1, "
             f"Jensen-Shannon {measured['Jensen-Shannon']:.3f} of {math.log(2):.3f}, "
             f"Wasserstein {measured['Wasserstein']:.2f}. "
             f"In the {game} game the gradient at the middle of the fakes is {pull:.4f}."
         )
-        picture = paint.beside(stage(kind, game, distance, pull), meters(kind, distance))
-        return picture, words
+        return lambda: paint.beside(stage(kind, game, distance, pull), meters(kind, distance)), words
 
     left = ipywidgets.HBox([controls["kind"], controls["game"]])
-    return Panel(controls, draw, [controls["distance"], left])
+    return Panel(controls, draw, [controls["distance"], left], heaps)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -148,8 +181,8 @@ class Axes:
 
 
 def stage(kind: str, game: str, distance: float, pull: float) -> Image.Image:
-    """The two clouds, what the best discriminator says of every place, and the way the generator is sent."""
-    axes = Axes(470, 280, (-4, 12), (0, 1.16), f"the clouds, and the best player of the {game} game")
+    """The two heaps, what the best discriminator says of every place, and the way the generator is sent."""
+    axes = Axes(470, 280, (-4, 12), (0, 1.16), f"the heaps, and the best player of the {game} game")
     some = slice(None, None, 4)
     xs = LINE[some].tolist()
     for density, colour in zip(densities(kind, distance), (paint.BLUE, paint.ORANGE), strict=True):
@@ -182,7 +215,7 @@ def meter_curves(kind: str) -> tuple[list[float], dict[str, list[float]]]:
 
 def meters(kind: str, distance: float) -> Image.Image:
     """All three distances against the shift, with the present one marked."""
-    axes = Axes(330, 280, (0, FARTHEST), (0, 1.16), "three distances, share of their value at 8")
+    axes = Axes(330, 280, (0, FARTHEST), (0, 1.16), "three distances, each as a share of its end")
     shifts, curves = meter_curves(kind)
     mark = axes.at(distance, 0)[0]
     axes.pen.line((mark, axes.box[1], mark, axes.box[3]), fill=paint.GREY, width=2 * FINE)

@@ -15,12 +15,15 @@ from course_lib.gan.the_gan_game import Minimax, NonSaturating
 from course_lib.show import paint
 from course_lib.show.stable_training import (
     BOXES,
+    FARTHEST,
     GAMES,
     GAUSSIANS,
     LINE,
+    STEP,
     densities,
     distances,
     gradient,
+    numbers,
     stage,
     verdicts,
 )
@@ -72,7 +75,7 @@ def test_the_drawn_verdict_is_the_optimal_one():
 def test_every_choice_draws_and_says_what_it_shows(kind, game):
     panel = show.widgets.distance_explorer()
     panel.set(kind=kind, game=game, distance=4.0)
-    assert kind.capitalize() in panel.words
+    assert kind[0].upper() + kind[1:] in panel.words
     assert f"In the {game} game the gradient at the middle of the fakes is" in panel.words
     assert "Wasserstein 4.00" in panel.words
     before = panel.png
@@ -81,6 +84,28 @@ def test_every_choice_draws_and_says_what_it_shows(kind, game):
     for distance in (0.0, 8.0):
         panel.set(distance=distance)
         assert f"{distance:.1f} apart" in panel.words
+
+
+@pytest.mark.parametrize("kind", [GAUSSIANS, BOXES])
+@pytest.mark.parametrize("game", GAMES)
+def test_the_browser_is_given_what_was_computed_for_every_place_of_the_slider(kind, game):
+    given, places = numbers(kind, game), round(FARTHEST / STEP) + 1
+    said = np.frombuffer(given["verdicts"], np.uint16).reshape(places, -1) / 65535
+    assert np.allclose(np.frombuffer(given["density"], np.float32), densities(kind, 0.0)[0][::2])
+    for i in (0, 13, 40, places - 1):
+        assert np.allclose(said[i], verdicts(kind, game, STEP * i)[::4], atol=1e-5)
+        assert {name: row[i] for name, row in given["tables"].items()} == distances(kind, STEP * i)
+        assert given["pulls"][i] == gradient(kind, game, STEP * i)
+
+
+def test_the_choices_change_the_browsers_numbers_and_the_slider_does_not():
+    panel = show.widgets.distance_explorer()
+    before = panel.picture.numbers
+    panel.controls["distance"].value = 5.0
+    assert panel.picture.numbers is before
+    panel.controls["game"].value = "Wasserstein"
+    assert panel.picture.numbers["critic"]
+    assert set(panel.picture.numbers["pulls"][1:]) == {1.0}
 
 
 def test_a_change_takes_at_most_fifty_milliseconds_of_computation():
