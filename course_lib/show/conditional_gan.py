@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import ipywidgets
 import numpy as np
 import torch
+import traitlets
 from matplotlib import pyplot as plt
 from PIL import Image
 from torch import Tensor
@@ -16,12 +19,28 @@ from course_lib.errors import CourseError
 from course_lib.gan.conditional_gan import ConditionalGAN
 from course_lib.show import paint
 from course_lib.show.figures import figure
-from course_lib.show.panel import Panel, choice, slider, steps
+from course_lib.show.panel import Ahead, Panel, Picture, choice, slider, steps
 
 HANDS = 100  # noises to choose from
 LONGEST = 8  # digits of a number
 STRIP = 7  # images on the way from one class to the other
+STOPS = 21  # places of the morph
+KEPT = 64  # ways from class to class that are not drawn again
 BIG, SMALL = 196, 56  # pixels on the screen
+
+
+class Press(Ahead):
+    """The ordered digit, the way to another class, other hands and a number, drawn by the browser.
+
+    A key is (order, towards, hand); its frame has the images at all places of the morph, and what the judge reads.
+    """
+
+    _esm = Ahead.script("press.js")
+    order = traitlets.Int().tag(sync=True)
+    towards = traitlets.Int().tag(sync=True)
+    morph = traitlets.Float().tag(sync=True)
+    hand = traitlets.Int().tag(sync=True)
+    sheet = traitlets.Dict().tag(sync=True)
 
 
 def digit_press(
@@ -50,28 +69,67 @@ def digit_press(
         "hands": steps("hands", 3, 1, 5),
     }
 
-    def draw(order: int, towards: int, morph: float, hand: int, number: str, hands: int) -> tuple[Image.Image, str]:
-        noise = torch.cat([hand_of(model, (hand + i) % HANDS) for i in range(hands)])
-        shares = torch.cat([torch.tensor([morph]), torch.linspace(0, 1, STRIP)])
-        images = model.between(noise[:1].expand(len(shares), -1), order, towards, shares).cpu()
-        large, strip = [paint.enlarged(images[0], BIG)], paint.filmstrip(images[1:], morph, SMALL)
-        way = f"{names[order]}, {morph:.0%} of the way to {names[towards]}" if morph else f"{names[order]}"
-        words = f"Ordered is {way}, by hand {hand}."
-        if reader is not None:
-            chances = reader.read(images[:1])[0].tolist()
-            best = max(range(len(chances)), key=chances.__getitem__)
-            words += f" The judge reads {names[best]} with probability {chances[best]:.0%}."
-            large.append(paint.bars(chances, names, width=110, height=19))
-        parts = [paint.above(paint.beside(*large), strip)]
-        digits = [int(c) for c in number if c in "0123456789" and int(c) < model.classes][:LONGEST]
-        if digits:
-            parts.append(paint.above(paint.text_line("the number"), sheet(model, noise, digits)))
-            words += f" Beside it stands {' '.join(names[k] for k in digits)}, written by {hands} hands."
-        return paint.beside(*parts), words
+    @lru_cache(KEPT)
+    def way(order: int, towards: int, hand: int) -> tuple[Tensor, Tensor | None]:
+        """Images [STOPS, C, H, W] from class to class, and the judge's chances [STOPS, classes]."""
+        noise = hand_of(model, hand).expand(STOPS, -1)
+        images = model.between(noise, order, towards, torch.linspace(0, 1, STOPS)).cpu()
+        return images, None if reader is None else reader.read(images).cpu()
 
+    def frame(order: int, towards: int, hand: int) -> dict[str, Any]:
+        images, chances = way(order, towards, hand)
+        said = {} if chances is None else {"chances": chances.float().contiguous().numpy().tobytes()}
+        return {"key": [order, towards, hand], "images": paint.raw(images), **said}
+
+    def known(order: int, towards: int, hand: int) -> bool:
+        return 0 <= order < model.classes and 0 <= towards < model.classes and 0 <= hand < HANDS
+
+    @lru_cache(1)
+    def number_of(number: str, hand: int, hands: int) -> tuple[list[int], list[int], Tensor | None]:
+        """The digits, the hands that write them, and the images [hands * digits, C, H, W]."""
+        digits = [int(c) for c in number if c in "0123456789" and int(c) < model.classes][:LONGEST]
+        writers = [(hand + i) % HANDS for i in range(hands)]
+        noise = torch.cat([hand_of(model, one) for one in writers])
+        return digits, writers, written(model, noise, digits) if digits else None
+
+    def draw(order: int, towards: int, morph: float, hand: int, number: str, hands: int) -> tuple[Picture, str]:
+        images, chances = way(order, towards, hand)
+        place = round(morph * (STOPS - 1))
+        digits, writers, lines = number_of(number, hand, hands)
+        with board.hold_sync():
+            if board.frame.get("key") != [order, towards, hand]:
+                board.frame = frame(order, towards, hand)
+            pixels = b"" if lines is None else paint.raw(lines)
+            board.sheet = {"digits": digits, "writers": writers, "images": pixels}
+        said = f"{names[order]}, {morph:.0%} of the way to {names[towards]}" if morph else f"{names[order]}"
+        words = f"Ordered is {said}, by hand {hand}."
+        if chances is not None:
+            best = int(chances[place].argmax())
+            words += f" The judge reads {names[best]} with probability {float(chances[place, best]):.0%}."
+        if digits:
+            words += f" Beside it stands {' '.join(names[k] for k in digits)}, written by {hands} hands."
+
+        def still() -> Image.Image:
+            large = [paint.enlarged(images[place], BIG)]
+            if chances is not None:
+                large.append(paint.bars(chances[place].tolist(), names, width=110, height=19))
+            some = torch.linspace(0, STOPS - 1, STRIP).round().long()
+            parts = [paint.above(paint.beside(*large), paint.filmstrip(images[some], morph, SMALL))]
+            if lines is not None:
+                parts.append(paint.above(paint.text_line("the number"), sheet(lines, len(digits))))
+            return paint.beside(*parts)
+
+        return still, words
+
+    channels, high, wide = way(0, 0, 0)[0].shape[1:]
+    look = {"names": list(names), "stops": STOPS, "high": high, "wide": wide, "channels": channels, "hands": HANDS}
+    board = Press(look=look, order=controls["order"].value, towards=controls["towards"].value)
+    board.answer(frame, known)
+    for name in ("order", "towards", "morph", "hand"):
+        ipywidgets.jslink((controls[name], "index" if name in ("order", "towards") else "value"), (board, name))
     left = ipywidgets.VBox([controls["order"], controls["towards"], controls["morph"]])
     right = ipywidgets.VBox([controls["hand"], controls["number"], controls["hands"]])
-    return Panel(controls, draw, [ipywidgets.HBox([left, right])])
+    return Panel(controls, draw, [ipywidgets.HBox([left, right])], board)
 
 
 def hand_of(model: ConditionalGAN, number: int) -> Tensor:
@@ -79,12 +137,16 @@ def hand_of(model: ConditionalGAN, number: int) -> Tensor:
     return model.noise(1, torch.Generator().manual_seed(number))
 
 
-def sheet(model: ConditionalGAN, noise: Tensor, digits: list[int]) -> Image.Image:
-    """The digits in a row, once per row of noise [H, latent]."""
-    hands, columns = len(noise), len(digits)
-    images = model.draw(noise.repeat_interleave(columns, dim=0), torch.tensor(digits).repeat(hands)).cpu()
+def written(model: ConditionalGAN, noise: Tensor, digits: list[int]) -> Tensor:
+    """Images [H * digits, C, H, W] of the digits in a row, once per row of noise [H, latent]."""
+    labels = torch.tensor(digits).repeat(len(noise))
+    return model.draw(noise.repeat_interleave(len(digits), dim=0), labels).cpu()
+
+
+def sheet(images: Tensor, columns: int) -> Image.Image:
+    """Written digits under each other, `columns` in a row."""
     height, width = images.shape[2:]
-    return paint.enlarged(paint.tiled(images, columns), 2 * max(hands * height, columns * width))
+    return paint.enlarged(paint.tiled(images, columns), 2 * max(len(images) // columns * height, columns * width))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
+import ipywidgets
 import numpy as np
 import torch
+import traitlets
 from matplotlib import pyplot as plt
 from PIL import Image, ImageDraw
 from torch import Tensor
@@ -17,10 +20,20 @@ from course_lib.metrics.judge import fitted
 from course_lib.show import paint
 from course_lib.show.dcgan import device_of
 from course_lib.show.figures import figure
-from course_lib.show.panel import Panel, slider, steps
+from course_lib.show.panel import Ahead, Panel, Picture, slider, steps
 
 SIDE, LINE, GAP = 76, 20, 6  # pixels on the screen
+STOPS, SEEDS = 21, 100  # of a walk; to choose from
+KEPT = 64  # stops that are not drawn again
 SURE = 0.5  # below this the judge's reading is no name but a question mark
+
+
+class Contest(Ahead):
+    """A row of images for each model, drawn by the browser. A key is (seed, stop of the walk)."""
+
+    _esm = Ahead.script("side_by_side.js")
+    seed = traitlets.Int().tag(sync=True)
+    walk = traitlets.Float().tag(sync=True)
 
 
 def side_by_side(
@@ -42,23 +55,48 @@ def side_by_side(
             raise CourseError(
                 f"models: {label!r} is a {type(model).__name__}, expected one with .latent and .draw or .decode"
             )
-    controls = {"seed": steps("seed", seed, 0, 99), "walk": slider("walk", 0.0, 0.0, 1.0, 0.02)}
+    controls = {"seed": steps("seed", seed, 0, SEEDS - 1), "walk": slider("walk", 0.0, 0.0, 1.0, 0.05)}
 
-    def draw(seed: int, walk: float) -> tuple[Image.Image, str]:
-        rows, said = [], []
-        for label, model in models.items():
-            images = drawn(model, between(model.latent, count, seed, walk))
-            sure, best = reading(judge, images)
+    @lru_cache(KEPT)
+    def stop(seed: int, at: int) -> tuple[list[Tensor], Tensor]:
+        """The images of each model, [count, C, H, W], and what the judge reads in them, [models, count, classes]."""
+        drawings = [drawn(model, between(model.latent, count, seed, at / (STOPS - 1))) for model in models.values()]
+        return drawings, torch.stack([reading(judge, images) for images in drawings])
+
+    def frame(seed: int, at: int) -> dict[str, Any]:
+        drawings, chances = stop(seed, at)
+        return {
+            "key": [seed, at],
+            "shapes": [list(images.shape[1:]) for images in drawings],
+            "sizes": list(chances.shape[1:]),
+            "chances": chances.float().contiguous().numpy().tobytes(),
+            **{f"images{row}": paint.raw(images) for row, images in enumerate(drawings)},
+        }
+
+    def draw(seed: int, walk: float) -> tuple[Picture, str]:
+        at, said, read = round(walk * (STOPS - 1)), [], {}
+        drawings, chances = stop(seed, at)
+        board.frame = frame(seed, at)
+        for label, chance in zip(models, chances, strict=True):
+            sure, best = chance.max(dim=1)
             called = [names[i] if names else str(i) for i in best.tolist()]
-            read = [name if share >= SURE else "?" for name, share in zip(called, sure.tolist(), strict=True)]
-            rows.append(row_of(label, images, read, sure.tolist()))
-            said.append(f"{label}: {', '.join(read)} ({float(sure.mean()):.0%} sure on average)")
-        place = f"seed {seed}" + (f", {walk:.0%} of the way to seed {seed + 1}" if walk else "")
-        return paint.above(
-            *rows, gap=10
-        ), f"{count} images of each at {place}, as the judge reads them. {'; '.join(said)}."
+            read[label] = [name if share >= SURE else "?" for name, share in zip(called, sure.tolist(), strict=True)]
+            said.append(f"{label}: {', '.join(read[label])} ({float(sure.mean()):.0%} sure on average)")
+        place = f"seed {seed}" + (f", {at / (STOPS - 1):.0%} of the way to seed {seed + 1}" if at else "")
 
-    return Panel(controls, draw)
+        def still() -> Image.Image:
+            sure = chances.max(dim=2).values.tolist()
+            rows = zip(read, drawings, sure, strict=True)
+            return paint.above(*(row_of(label, images, read[label], shares) for label, images, shares in rows), gap=10)
+
+        return still, f"{count} images of each at {place}, as the judge reads them. {'; '.join(said)}."
+
+    look = {"labels": list(models), "names": list(names or []), "stops": STOPS, "count": count, "seeds": SEEDS}
+    board = Contest(look=look, seed=seed)
+    board.answer(frame, lambda seed, at: 0 <= seed < SEEDS and 0 <= at < STOPS)
+    for name, control in controls.items():
+        ipywidgets.jslink((control, "value"), (board, name))
+    return Panel(controls, draw, picture=board)
 
 
 def between(latent: int, count: int, seed: int, walk: float) -> Tensor:
@@ -80,9 +118,9 @@ def drawn(model: Any, noise: Tensor) -> Tensor:
     return model.decode(noise).cpu()
 
 
-def reading(judge: Any, images: Tensor) -> tuple[Tensor, Tensor]:
-    """How sure the judge is of each image [N], and the class it reads [N]."""
-    return judge.read(fitted(images, judge.config["size"])).cpu().max(dim=1)
+def reading(judge: Any, images: Tensor) -> Tensor:
+    """The judge's probabilities [N, classes]."""
+    return judge.read(fitted(images, judge.config["size"])).cpu()
 
 
 def row_of(label: str, images: Tensor, read: list[str], sure: list[float]) -> Image.Image:

@@ -113,6 +113,12 @@ def tiled(images: Tensor, columns: int) -> Tensor:
     return images.unflatten(0, (-1, columns)).permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
 
 
+def raw(images: Tensor) -> bytes:
+    """Images [N, C, H, W] in [-1, 1] -> uint8 [N, H, W, C], for a browser that paints them."""
+    pixels = ((images.detach().cpu().clamp(-1, 1) + 1) * 127.5).round().byte()
+    return pixels.permute(0, 2, 3, 1).contiguous().numpy().tobytes()
+
+
 def enlarged(image: Tensor, side: int) -> Image.Image:
     """One image [C, H, W] in [-1, 1], its larger side blown up to `side` pixels, every pixel a sharp square."""
     pixels = ((image.detach().cpu().clamp(-1, 1) + 1) * 127.5).round().byte().expand(3, -1, -1).permute(1, 2, 0).numpy()

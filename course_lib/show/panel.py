@@ -32,6 +32,37 @@ class Drawn(anywidget.AnyWidget):
     words = traitlets.Unicode().tag(sync=True)
 
 
+class Ahead(Drawn):
+    """A picture for every key of numbers, each too slow to make while it is dragged: the browser keeps what it has seen
+    and asks for the next ones ahead of need.
+
+    frame  the picture of the present key: `key`, and whatever the script draws it from, bytes included
+    """
+
+    look = traitlets.Dict().tag(sync=True)
+    frame = traitlets.Dict().tag(sync=True)
+
+    @staticmethod
+    def script(name: str) -> str:
+        """A script after the one that it stands on."""
+        return "".join(Path(__file__).with_name(part).read_text() for part in ("ahead.js", name))
+
+    def answer(self, make: Callable[..., dict[str, Any]], known: Callable[..., bool]) -> None:
+        """Whenever the browser asks for a key that is `known`, send it the frame that `make` makes of it."""
+
+        def told(_: Any, content: Any, buffers: Any) -> None:
+            want = content.get("want") if isinstance(content, dict) else None
+            if not isinstance(want, list) or not all(isinstance(number, int) for number in want):
+                return
+            if len(want) == len(self.frame["key"]) and known(*want):
+                frame = make(*want)
+                names = [name for name, part in frame.items() if isinstance(part, bytes)]
+                plain = {name: part for name, part in frame.items() if name not in names}
+                self.send({"frame": plain, "names": names}, [frame[name] for name in names])
+
+        self.on_msg(told)
+
+
 Rectangle = tuple[float, float, float, float]  # left, top, width, height
 
 

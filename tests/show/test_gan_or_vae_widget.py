@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from computation import median_seconds
@@ -55,12 +56,12 @@ def judge():
 def test_each_slider_changes_picture_and_words(judge):
     panel = show.widgets.side_by_side(trio(), judge)
     for control, value in (("seed", 5), ("walk", 0.5), ("seed", 99), ("walk", 1.0)):
-        before, html, words = panel.png, panel.picture.value, panel.words
+        before, frame, words = panel.png, panel.picture.frame, panel.words
         panel.controls[control].value = value
         assert panel.png != before
-        assert panel.picture.value != html
+        assert panel.picture.frame["key"] != frame["key"]
         assert panel.words != words
-        assert 'alt="' in panel.picture.value
+        assert panel.picture.words == panel.words
 
 
 def test_a_change_is_fast_enough_to_drag(judge):
@@ -104,10 +105,35 @@ def test_the_walk_leads_to_the_noises_of_the_next_seed():
     end = model.seen[-1]
     panel.set(walk=0.0, seed=8)
     torch.testing.assert_close(model.seen[-1], end)
-    panel.set(seed=7)
-    torch.testing.assert_close(model.seen[-1], start)
-    panel.set(walk=0.5)
+    panel.set(walk=0.5, seed=7)
     torch.testing.assert_close(model.seen[-1], slerp(start, end, torch.full((5,), 0.5)))
+
+
+def test_the_browser_is_given_each_models_images_and_readings():
+    model, judge = Flat(), Judge()
+    panel = show.widgets.side_by_side({"flat": model, "again": model}, judge, count=4, seed=2)
+    panel.set(walk=0.25)
+    frame = panel.picture.frame
+    assert (frame["key"], frame["shapes"], frame["sizes"]) == ([2, 5], [[1, 8, 8]] * 2, [4, 3])
+    bright = model.seen[-1][:, 0] > 0
+    images = np.frombuffer(frame["images1"], np.uint8).reshape(4, 8, 8)
+    assert (images[:, 3, 3] == np.where(bright, 255, 0)).all()
+    chances = np.frombuffer(frame["chances"], np.float32).reshape(2, 4, 3)
+    assert (chances[1].argmax(axis=1) == np.where(bright, 2, 0)).all()
+
+
+def test_a_stop_that_was_asked_for_ahead_is_not_drawn_again(monkeypatch):
+    model = Flat()
+    panel = show.widgets.side_by_side({"flat": model}, Judge())
+    sent = []
+    monkeypatch.setattr(panel.picture, "send", lambda content, buffers: sent.append(content["frame"]["key"]))
+    for want in ([0, 8], [0, 21], [100, 0], [-1, 0], [0], [0, 0.5]):
+        panel.picture._handle_custom_msg({"want": want}, [])
+    assert sent == [[0, 8]]
+    drawings = len(model.seen)
+    panel.set(walk=0.4)
+    assert panel.picture.frame["key"] == [0, 8]
+    assert len(model.seen) == drawings
 
 
 def test_every_model_draws_as_its_sample_does():
