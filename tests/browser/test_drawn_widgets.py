@@ -9,10 +9,15 @@ import pytest
 from playwright.sync_api import expect
 
 OPENING = {
+    "distance": "from course_lib.show.stable_training import distance_explorer\ndistance_explorer()",
     "convolution": "from course_lib.show.convolution import convolution_explorer\nconvolution_explorer(digit)",
     "lab": "from course_lib.show.the_gan_game import gan_lab\ngan_lab(steps=5)",
+    "press": "from course_lib import models, show\n"
+    "show.widgets.digit_press(models.pretrained('conditional_gan'), models.pretrained('classifier'))",
     "reader": "from course_lib import models, show\nshow.widgets.digit_reader(models.pretrained('classifier'))",
     "pooling": "from course_lib.show.pooling import pooling_explorer\npooling_explorer(digit)",
+    "side": "from course_lib import models, show\nboth = {name: models.pretrained(name) for name in ('r3gan', 'vae')}\n"
+    "show.widgets.side_by_side(both, models.pretrained('classifier'))",
 }
 DIGIT = "from course_lib.data.strokes import draw\ndigit = (draw([3], size=12, seed=1).images[0, 0] + 1) / 2\n"
 
@@ -102,3 +107,70 @@ def test_the_reader_reads_while_the_pen_is_down(panel):
     expect(picture).to_have_attribute("alt", re.compile("^The drawing is read as 1"))
     assert picture.bounding_box()["height"] == pytest.approx(height, abs=1)
     page.mouse.up()
+
+
+@pytest.mark.parametrize("panel", ["distance"], indirect=True)
+def test_a_heap_is_dragged_and_both_pictures_follow_at_once(panel):
+    page, picture = panel.page, panel.locator(".course-drawn")
+    line, stage = picture.locator("> div").last, picture.locator("svg").first
+    expect(line).to_have_text(re.compile(r"^3\.0 apart, the heaps share 13\.4 %"))
+    box = stage.bounding_box()
+    at = {x: box["x"] + box["width"] * (10 + (x + 4) / 16 * 460) / 480 for x in (3, 6, 0)}
+    page.mouse.move(at[3], box["y"] + 150)
+    page.mouse.down()
+    page.mouse.move(at[6], box["y"] + 150)
+    assert "6.0 apart" in line.text_content()  # at once: the kernel had no time to answer
+    assert "Wasserstein 6.000" in picture.locator("svg").last.text_content()
+    page.mouse.up()
+    page.mouse.move(at[0], box["y"] + 150)
+    assert line.text_content().startswith("At 0.0 the real heap is 0.40 high and the fake one 0.00")
+    expect(readout(panel, "distance")).to_have_text("6.00")
+    expect(picture).to_have_attribute("aria-label", re.compile(r"Gaussians 6\.0 apart"))
+    picture.focus()
+    page.keyboard.press("ArrowLeft")
+    assert "5.9 apart" in line.text_content()
+    panel.locator("select").last.select_option("Wasserstein")
+    expect(stage).to_contain_text("gradient 1.0000")
+
+
+@pytest.mark.parametrize("panel", ["press"], indirect=True)
+def test_the_press_morphs_at_once_and_has_other_hands_ready(panel):
+    page, picture = panel.page, panel.locator(".course-drawn")
+    line = picture.locator("> div").last
+    expect(line).to_have_text(re.compile("^Ordered is 3, by hand 0; the judge reads 3, "))
+    strip = picture.locator("canvas").nth(4).bounding_box()  # the large one, then the middle of the way
+    page.mouse.move(strip["x"] + strip["width"] / 2, strip["y"] + 9)
+    page.mouse.down()
+    assert line.text_content().startswith("Here: 3, 50 % of the way to 8.")  # at once: the kernel had no time to answer
+    page.mouse.up()
+    expect(readout(panel, "morph")).to_have_text("0.50")
+    expect(picture).to_have_attribute("aria-label", re.compile("^Ordered is 3, 50% of the way to 8, by hand 0"))
+    expect(picture.locator("canvas").nth(11)).to_have_css("opacity", "1")  # the fourth of the hands has come by now
+    picture.focus()
+    page.mouse.move(0, 0)
+    for _ in range(3):
+        page.keyboard.press("ArrowUp")
+    assert "by hand 3; the judge reads" in line.text_content()
+    page.keyboard.press("7")
+    expect(picture).to_have_attribute("aria-label", re.compile("^Ordered is 7, 50% of the way to 8, by hand 3"))
+
+
+@pytest.mark.parametrize("panel", ["side"], indirect=True)
+def test_the_walk_is_dragged_and_what_is_known_follows_at_once(panel):
+    page, picture = panel.page, panel.locator(".course-drawn")
+    line, board = picture.locator("> div").last, picture.locator("> div").first
+    expect(line).to_have_text(re.compile("^How sure the judge is, on average: r3gan .*At seed 0"))
+    known = board.locator("> div").nth(1).locator("> div").nth(1)
+    expect(known).to_have_css("width", board.evaluate("node => getComputedStyle(node).width"))  # every stop has come
+    box = board.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 80)
+    page.mouse.down()
+    assert "Noise 5, the same for every model" in line.text_content()
+    assert "50 % of the way from seed 0 to seed 1" in line.text_content()
+    page.mouse.up()
+    expect(readout(panel, "walk")).to_have_text("0.50")
+    expect(picture).to_have_attribute("aria-label", re.compile("seed 0, 50% of the way to seed 1"))
+    page.mouse.move(0, 0)
+    picture.focus()
+    page.keyboard.press("ArrowUp")
+    expect(line).to_have_text(re.compile("^How sure .* 50 % of the way from seed 1 to seed 2"))
