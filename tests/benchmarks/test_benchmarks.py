@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -43,7 +45,7 @@ RUNS = {  # benchmark -> words that make it short, and the record it leaves
     "vae_bound": ([*FEW, "--iwae-images", "2"], "vae_strokes"),
 }
 OTHERS = {"conventional_gan", "published_dcgan", "runner"}  # parts, no programs
-BY_HAND = {"dcgan_128", "drawn_to_real", "ship_checkpoints"}  # tests of their own below
+BY_HAND = {"dcgan_128", "drawn_to_real", "ship_checkpoints", "widget_latency"}  # tests of their own below
 
 
 @pytest.fixture
@@ -194,3 +196,11 @@ def test_the_readme_tells_both_budgets_and_the_popular_loop():
         "Fréchet distance 10 to 20 against 30 to 40 at equal seconds (1.5 to 4.0 times lower) and 25 to 26 at equal "
         "steps (1.3 to 2.5 times lower); a popular repository's loop 700 to 800 at equal seconds (floor 1.2), 2 seeds"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.skipif(not (shutil.which("chromium") or shutil.which("chrome")), reason="needs Chromium")
+def test_widget_latency_waits_for_the_changed_picture(run, capsys):
+    run("widget_latency", ["--moves", "2", "--widgets", "distance_explorer"])
+    assert re.search(r"^distance_explorer +median +\d+ ms, longest +\d+ ms, 2 moves$", capsys.readouterr().out, re.M)
