@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from course_lib.show.autoencoders_to_vae import frame
-from course_lib.show.figures import figure, to_pixels
+from course_lib.show.figures import figure, legible, to_pixels
 from course_lib.show.figures import images as show_images
 from course_lib.show.training_view import tile
 
@@ -78,7 +78,7 @@ def legend_below(
     axis: Axes,
 ) -> None:
     handles, names = axis.get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside lower center", ncols=10, frameon=False, markerscale=4, handletextpad=0.1)
+    fig.legend(handles, names, loc="outside lower center", ncols=5, frameon=False, markerscale=4, handletextpad=0.1)
 
 
 def plane(model: Any, images: Tensor, labels: Tensor, names: Sequence[str], side: int = 10) -> float:
@@ -179,10 +179,10 @@ def road() -> None:
             arrow(axis, (1.2 * i + 0.3, 1), (1.2 * i + 0.8, 1))
             blocked = i == 0 and not beside
             if blocked:
-                axis.text(0.55, 0.42, "✕ zero", ha="center", va="center", color="C2", fontsize=12)
+                axis.text(0.55, 0.42, "✕ zero", ha="center", va="center", color=legible("C2"), fontsize=12)
             else:
                 arrow(axis, (1.2 * i + 0.8, 0.42), (1.2 * i + 0.3, 0.42), "C0")
-        axis.text(2.4, 0.42, "gradient", ha="center", va="center", color="C0", fontsize=11)
+        axis.text(2.4, 0.42, "gradient", ha="center", va="center", color=legible("C0"), fontsize=11)
         if beside:
             box(axis, 1.2, 1.95, "draw ε", "#ffd9a0")
             arrow(axis, (1.2, 1.7), (1.2, 1.28))

@@ -18,7 +18,7 @@ from course_lib.cnn.training_a_cnn import Classifier
 from course_lib.errors import CourseError
 from course_lib.gan.conditional_gan import ConditionalGAN
 from course_lib.show import paint
-from course_lib.show.figures import figure
+from course_lib.show.figures import figure, legible
 from course_lib.show.panel import Ahead, Panel, Picture, choice, slider, steps
 
 HANDS = 100  # noises to choose from
@@ -161,7 +161,7 @@ def rings(panels: Mapping[str, tuple[Tensor, Tensor]], centres: Tensor, alt: str
     for axis, (title, (points, labels)) in zip(axes[0], panels.items(), strict=True):
         axis.scatter(*points[:shown].T.numpy(), s=3, c=[f"C{k}" for k in labels[:shown].tolist()])
         for k, (right, up) in enumerate((1.12 * far * centres).tolist()):
-            axis.text(right, up, str(k), ha="center", va="center", fontsize=9, color=f"C{k}", weight="bold")
+            axis.text(right, up, str(k), ha="center", va="center", fontsize=9, color=legible(f"C{k}"), weight="bold")
         axis.set_title(title, fontsize=9)
         axis.set(xlim=(-1.25 * far, 1.25 * far), ylim=(-1.25 * far, 1.25 * far), aspect="equal")
         axis.set_axis_off()

@@ -13,6 +13,7 @@ import matplotlib
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
@@ -24,6 +25,7 @@ from course_lib.training.budget import budget_name
 
 SHORTEST_ALT = 15  # characters; less than that describes nothing
 SHARP = 2  # pixels of a picture for each of the page: crisp on every screen
+READ = 4.5  # the least contrast of small words
 LETTER = 0.085  # inches, of a letter of a row's name
 
 matplotlib.style.use("petroff10")
@@ -45,6 +47,18 @@ matplotlib.rcParams.update(
 def sharpness(most: float) -> float:
     """Pixels of a picture for each of the page: `most`, or 1 at the smoke budget, where nobody looks."""
     return 1 if budget_name() == "smoke" else most
+
+
+def legible(colour: str) -> str:
+    """The colour, as much darker as it takes for small words in it to be read on white: a contrast of 4.5 to 1."""
+    part, dark = np.array(to_rgb(colour)), np.zeros(3)
+    return to_hex(next(mixed for share in range(11) if contrast(mixed := (part + share / 10 * (dark - part))) >= READ))
+
+
+def contrast(colour: Any) -> float:
+    """Of a colour to white, as WCAG counts it: from 1 to 21."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+    return 1.05 / (float(np.dot(linear, (0.2126, 0.7152, 0.0722))) + 0.05)
 
 
 def png(fig: Figure, sharp: float = 1) -> bytes:
@@ -114,12 +128,12 @@ def image_grid(
             raise CourseError(f"{name}: got {len(given)}, expected {expected}, one per {what}")
     side = scale or min(1.1, 11 / columns)
     height, width = pixels.shape[1:3]
-    left = LETTER * max((len(line) for name in rows for line in name.splitlines()), default=0)
+    left = LETTER * max((len(line) for name in rows for line in name.splitlines()), default=0) + 0.06 * bool(rows)
     over = (0.26 if titles else 0.03) * count + (0.2 if heads else 0)
     fig, axes = plt.subplots(
         count, columns, figsize=(side * columns + left, side * height / width * count + over), squeeze=False
     )
-    fig.get_layout_engine().set(w_pad=0.01, h_pad=0.03, wspace=0.02, hspace=0.02)
+    fig.get_layout_engine().set(w_pad=0.04 if rows else 0.01, h_pad=0.03, wspace=0.02, hspace=0.02)
     for position, axis in enumerate(axes.flat):
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)

@@ -14,7 +14,7 @@ from torch import Tensor
 from course_lib.gan.games import GAMES
 from course_lib.gan.points import Points
 from course_lib.metrics.modes import fair_coverage, mode_coverage
-from course_lib.show.figures import figure
+from course_lib.show.figures import figure, legible
 
 REAL, FAKE = "C0", "C1"
 REACH = 1.6  # half the side of a board in the plane
@@ -146,7 +146,9 @@ def stretch(matrix: Tensor, path: Sequence[Tensor]) -> None:
         for axis, end in ((axes[0], v), (axes[1], matrix @ v)):
             axis.annotate("", end.tolist(), (0, 0), arrowprops={"arrowstyle": "-|>", "color": f"C{turn}", "lw": 2})
         words = f"after {turn} round{'s' * (turn != 1)}: stretched {float((matrix @ v).norm()):.4f} times"
-        axes[1].text(0.03, 0.94 - 0.1 * turn, words, color=f"C{turn}", fontsize=10, transform=axes[1].transAxes)
+        axes[1].text(
+            0.03, 0.94 - 0.1 * turn, words, color=legible(f"C{turn}"), fontsize=10, transform=axes[1].transAxes
+        )
     axes[0].set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3))
     axes[1].set(xlim=(-limit, limit), ylim=(-0.42 * limit, 0.75 * limit))
     figure(

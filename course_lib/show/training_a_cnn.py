@@ -19,7 +19,7 @@ from course_lib.cnn.training_a_cnn import Classifier
 from course_lib.data import glyphs, hand
 from course_lib.data.drawing_images import bezier, render
 from course_lib.show import paint
-from course_lib.show.figures import figure, number_panels
+from course_lib.show.figures import figure, legible, number_panels
 from course_lib.show.panel import Panel, slider
 from course_lib.show.training_view import smooth
 
@@ -174,9 +174,11 @@ def graph_of_three(values: dict[str, float], slopes: dict[str, float]) -> None:
     fig, axis = plt.subplots(figsize=(9, 3.0))
 
     def label(x: float, y: float, name: str, side: str = "center") -> None:
-        axis.text(x, y + 0.1, f"{name} = {values[name]:g}", color="C0", ha=side, va="bottom", fontsize=10)
+        axis.text(x, y + 0.1, f"{name} = {values[name]:g}", color=legible("C0"), ha=side, va="bottom", fontsize=10)
         if name in slopes:
-            axis.text(x, y - 0.12, f"{slopes[name]:g}", color="C1", ha=side, va="top", fontsize=11, weight="bold")
+            axis.text(
+                x, y - 0.12, f"{slopes[name]:g}", color=legible("C1"), ha=side, va="top", fontsize=11, weight="bold"
+            )
 
     arrow = {"arrowstyle": "->", "color": "0.45", "lw": 1.2, "shrinkA": 0, "shrinkB": 0}
     ends = [place for _, place in NODES[1:]] + [9.4]
@@ -190,8 +192,10 @@ def graph_of_three(values: dict[str, float], slopes: dict[str, float]) -> None:
     for name, place in LEAVES.items():
         axis.annotate("", (place, -0.3), (place, -0.95), arrowprops=arrow)
         label(place, -1.35, name)
-    axis.text(-0.5, 0.95, "forward: values, left to right", color="C0", fontsize=11)
-    axis.text(9.4, 0.95, "backward: slopes of L, right to left", color="C1", fontsize=11, ha="right", weight="bold")
+    axis.text(-0.5, 0.95, "forward: values, left to right", color=legible("C0"), fontsize=11)
+    axis.text(
+        9.4, 0.95, "backward: slopes of L, right to left", color=legible("C1"), fontsize=11, ha="right", weight="bold"
+    )
     axis.set(xlim=(-0.6, 9.6), ylim=(-1.85, 1.25), aspect="equal")
     axis.set_axis_off()
     figure(

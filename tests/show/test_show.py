@@ -205,3 +205,25 @@ def test_numbers_are_written_as_a_person_would():
     assert paint.written(-0.04, 1) == "0.0"
     assert paint.written(-0.06, 1) == "-0.1"
     assert paint.written(2.0, 0) == "2"
+
+
+@pytest.mark.parametrize(
+    ("place", "colour", "said"),
+    [((0.5, 0.5), "C1", "'slope' is C1 on white"), ((0.97, 0.5), "black", "'slope' is cut off")],
+)
+def test_words_that_are_pale_or_cut_off_are_found(readable, capsys, place, colour, said):
+    fig, axis = plt.subplots(figsize=(3, 2), layout="none")
+    fig.text(*place, "slope", color=colour)
+    axis.set_axis_off()
+    show.figure(fig, "One word that is hard to read.")
+    assert readable == [said]
+    readable.clear()
+
+
+def test_legible_colours_are_the_given_ones_only_darker():
+    assert figures.legible("black") == "#000000"
+    assert figures.legible("#1863aa") == "#1863aa"  # read as it is
+    for name in ("C0", "C1", "C3", "#ffff00"):
+        assert figures.contrast(figures.legible(name)) >= 4.5
+    red, green, blue = (int(figures.legible("C1")[i : i + 2], 16) for i in (1, 3, 5))
+    assert red > green > blue, "orange is still orange"
