@@ -180,7 +180,7 @@ CHAPTERS = (
         models={"autoencoder": "vae.autoencoders_to_vae.Autoencoder"},
         shipped={"autoencoder": Shipped("autoencoder", 3000)},
         widgets={"code_plane": "across"},
-        minutes=75,
+        minutes=70,
     ),
     Chapter(
         number=10,
@@ -209,7 +209,7 @@ CHAPTERS = (
         article="A 6",
         modules=("vae.gan_or_vae",),
         widgets={"side_by_side": "walk"},
-        minutes=85,
+        minutes=80,
     ),
 )
 
