@@ -202,7 +202,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         for widget in options.widgets:
             page = opened(browser, place, address, widget)
-            page.locator(f".widget-slider .widget-label:text-is('{controls[widget]}')").first.wait_for()
+            page.locator(f".widget-slider .widget-label:text-is('{controls[widget]}')").first.wait_for(state="attached")
             took = page.evaluate(MOVES, [controls[widget], options.moves])
             if not took:
                 raise SystemExit(f"{widget}: no picture follows the slider {controls[widget]!r}")

@@ -198,7 +198,7 @@ CHAPTERS = (
                 for beta in (0.1, 0.5, 1, 4, 16)
             },
         },
-        widgets={"latent_plane": "up", "beta_slider": "beta", "latent_sliders": "z 0"},
+        widgets={"latent_plane": "up", "beta_slider": "beta", "latent_sliders": "latent 0"},
         minutes=80,
     ),
     Chapter(
