@@ -40,6 +40,7 @@ OPENINGS = {  # how each widget is opened, as its chapter does
     "gan_lab": "show.widgets.gan_lab(steps=5)",
     "latent_explorer": "show.widgets.latent_explorer(models.pretrained('dcgan'))",
     "distance_explorer": "show.widgets.distance_explorer()",
+    "portrait_editor": "show.widgets.portrait_editor()",
     "digit_press": "show.widgets.digit_press(models.pretrained('conditional_gan'), models.pretrained('classifier'))",
     "code_plane": TEST + "show.widgets.code_plane(models.pretrained('vae_plane'), test)",
     "latent_plane": TEST + "show.widgets.latent_plane(models.pretrained('vae_plane'), test)",

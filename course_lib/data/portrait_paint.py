@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -12,9 +14,9 @@ from course_lib.data.portrait_hair import HAIR
 from course_lib.data.portrait_painter import BUST, EVERYWHERE, FEATURES, HALF, HEAD, JAW, Painter, wide
 
 
-def paint(factors: dict[str, Tensor], size: int) -> Canvas:
+def paint(factors: dict[str, Tensor], size: int, painter: Callable[..., Painter] = Painter) -> Canvas:
     """Paint N portraits, float32 on the factors' device."""
-    p = Painter(factors, size)
+    p = painter(factors, size)
     background(p)
     brim = p.vector(-9, -0.50, -0.50, -0.50, -9, 9)[factors["hat"]]  # no hair is seen above this height
     tail = (brim < 0) & (factors["hair"] == list(HAIR).index("ponytail"))

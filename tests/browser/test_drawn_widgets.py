@@ -16,6 +16,7 @@ OPENING = {
     "show.widgets.digit_press(models.pretrained('conditional_gan'), models.pretrained('classifier'))",
     "reader": "from course_lib import models, show\nshow.widgets.digit_reader(models.pretrained('classifier'))",
     "pooling": "from course_lib.show.pooling import pooling_explorer\npooling_explorer(digit)",
+    "portrait": "from course_lib.show.new_worlds import portrait_editor\nportrait_editor(24, size=32)",
     "side": "from course_lib import models, show\nboth = {name: models.pretrained(name) for name in ('r3gan', 'vae')}\n"
     "show.widgets.side_by_side(both, models.pretrained('classifier'))",
 }
@@ -107,6 +108,26 @@ def test_the_reader_reads_while_the_pen_is_down(panel):
     expect(picture).to_have_attribute("alt", re.compile("^The drawing is read as 1"))
     assert picture.bounding_box()["height"] == pytest.approx(height, abs=1)
     page.mouse.up()
+
+
+@pytest.mark.parametrize("panel", ["portrait"], indirect=True)
+def test_the_part_under_the_pointer_is_outlined_and_told(panel):
+    page, picture = panel.page, panel.locator(".course-drawn")
+    line, canvas = picture.locator("div"), picture.locator("canvas")
+    expect(line).to_have_text(re.compile("^Point at a part"))
+    box, plain = canvas.bounding_box(), canvas.evaluate("canvas => canvas.toDataURL()")
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.95 * box["height"])
+    assert line.text_content().startswith("clothes: ")  # at once: the kernel had no time to answer
+    assert canvas.evaluate("canvas => canvas.toDataURL()") != plain
+    page.mouse.move(box["x"] + 3, box["y"] + 3)
+    assert line.text_content().startswith("background: ")
+    picture.focus()
+    page.keyboard.press("ArrowRight")
+    assert line.text_content().startswith("clothes: ")
+    panel.locator("select").first.select_option("square")
+    expect(picture).to_have_attribute(
+        "aria-label", re.compile("^A portrait at 32 pixels: a square face .*; face square.$")
+    )
 
 
 @pytest.mark.parametrize("panel", ["distance"], indirect=True)

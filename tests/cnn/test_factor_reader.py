@@ -150,7 +150,11 @@ def test_what_ships_reads_and_judges(world, name):
     images = data.load(world, count=500, split="test", masks=False)
     found = reading(reader, images)
     assert chapters.SHIPPED[name].data == world
-    easy = ("glasses", "background", "background_colour", "hat") if world == "portraits" else ("season", "time", "sky", "water")
+    easy = (
+        ("glasses", "background", "background_colour", "hat")
+        if world == "portraits"
+        else ("season", "time", "sky", "water")
+    )
     assert min(found[factor] for factor in easy) > 0.9
     assert type(metrics.judge(images)) is FactorReader
     report = metrics.report(images.images[:200], images)
