@@ -227,6 +227,21 @@ CHAPTERS = (
         widgets={"portrait_editor": "smile"},
         minutes=75,
     ),
+    Chapter(
+        number=15,
+        stem="cyclegan",
+        title="Two worlds without pairs",
+        built="unpaired translation, summer <-> winter and day <-> night: residual translators, patch discriminator, "
+        "image buffer, cycle and identity loss; judged by the true counterparts; what a fake hides",
+        article="C 4",
+        modules=("gan.cyclegan", "gan.counterparts"),
+        models={"cyclegan": "gan.cyclegan.CycleGAN"},
+        shipped={
+            "cyclegan": Shipped("cyclegan", 1200, "landscapes", settings={"first": 0, "second": 2}),
+        },
+        widgets={"curtain": "curtain"},
+        minutes=70,
+    ),
 )
 
 MODELS = {model: path for chapter in CHAPTERS for model, path in chapter.models.items()}

@@ -60,6 +60,9 @@ def rows() -> list[tuple[str, str, dict]]:
     for name in ("mnist", "strokes"):
         what = "GAN, VAE and autoencoder after {seconds:g} s each, data {data}: Fréchet distance"
         add(f"gan_or_vae_{name}", what, contest)
+    for name in ("season", "time", "glasses"):
+        what = "chapter 15's CycleGAN, worlds {worlds}, {steps:,} steps: grey levels off the true counterpart"
+        add(f"cyclegan_{name}", what, unpaired)
     images = "images a second in DCGAN's training, against the usual loop around the same networks"
     add("gan_speed_cpu", images, lambda r: f"{statistics.median(r['ratio']):.2f} times as many")
     for name in ("portrait_reader", "landscape_reader"):
@@ -121,6 +124,13 @@ def deviation(record: dict) -> str:
     with_it, without = (record[name]["frechet_distance"] for name in ("with", "without"))
     distances = f"{span(with_it)} against {span(without)}"
     return f"Fréchet distance {distances} (floor {record['floor']:.1f}), {len(with_it)} seeds"
+
+
+def unpaired(record: dict) -> str:
+    """Grey levels to the true counterpart in the second world, CycleGAN among its yardsticks."""
+    found = {name: row["truth_second"] for name, row in record["rows"].items()}
+    rows = ("CycleGAN", "copy", "colour transfer", "paired regressor")
+    return f"{', '.join(f'{name} {span(found[name], 1)}' for name in rows)}, {len(record['seeds'])} seeds"
 
 
 def modes(games: dict, seeds: int) -> str:

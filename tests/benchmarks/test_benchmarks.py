@@ -26,6 +26,7 @@ RUNS = {  # benchmark -> words that make it short, and the record it leaves
     "classifier_accuracy": (FEW, "classifier"),
     "conditional_gan": (FEW, "conditional_gan_strokes"),
     "convolution_speed": (["--threads", "1", "--repeats", "1"], "convolution"),
+    "cyclegan": (["--seeds", "0", "--steps", "1", "--images", "40", "--samples", "12"], "cyclegan_season"),
     "detection": (
         ["--data", "strokes", "--images", "200", "--samples", "40", "--steps", "1", "--seeds", "0"],
         "detection_strokes",
