@@ -242,6 +242,19 @@ CHAPTERS = (
         widgets={"curtain": "curtain"},
         minutes=70,
     ),
+    Chapter(
+        number=16,
+        stem="stylegan",
+        title="Style",
+        built="mapping network, modulated convolution, noise and styles by layer, style mixing, truncation; which "
+        "layer owns which factor",
+        article="C 4",
+        modules=("gan.stylegan",),
+        models={"stylegan": "gan.stylegan.StyleGAN"},
+        shipped={"stylegan": Shipped("stylegan", 6000, "portraits")},
+        widgets={"style_mixer": "truncation"},
+        minutes=55,
+    ),
 )
 
 MODELS = {model: path for chapter in CHAPTERS for model, path in chapter.models.items()}

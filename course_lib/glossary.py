@@ -365,4 +365,29 @@ TERMS = (
     Term("least-squares loss", 15, "squares of what real logits lack to 1 and fake ones exceed 0", ("LSGAN",)),
     Term("image buffer", 15, "fakes of earlier steps, half of what the discriminator is shown", ("image buffers",)),
     Term("steganography", 15, "a message hidden in a picture so that nobody sees that there is one"),
+    Term("entangled", 16, "of factors: no straight direction of the code changes one and leaves the others"),
+    Term("mapping network", 16, "a small network that makes w of the noise before anything is painted"),
+    Term(
+        "modulated convolution",
+        16,
+        "a convolution whose kernel is scaled, input channel by input channel, by the image's style",
+        ("modulated convolutions",),
+    ),
+    Term(
+        "demodulation",
+        16,
+        "each output channel of a scaled kernel is divided by its length, so that none gets louder",
+        ("demodulated",),
+    ),
+    Term("constant input", 16, "what a StyleGAN's first layer reads: learned numbers, the same for every image"),
+    Term(
+        "noise map", 16, "a random number for each pixel, added in a layer: where accidents come from", ("noise maps",)
+    ),
+    Term("style mixing", 16, "some layers get the style of one face, the others that of another"),
+    Term(
+        "perceptual path length",
+        16,
+        "how fast features change on a way through the codes, squared, on average",
+        ("path length",),
+    ),
 )

@@ -57,7 +57,7 @@ def glossary() -> str:
     """The page of terms, in alphabetical order, each with a link to the chapter that defines it."""
     lines = ["# Glossary", "", "| term | what it is | defined in |", "|---|---|---|"]
     for term in sorted(TERMS, key=lambda term: term.name.lower()):
-        chapter = CHAPTERS[term.chapter]
+        chapter = next(c for c in CHAPTERS if c.number == term.chapter)
         lines.append(f"| {term.name} | {term.meaning} | [{chapter.heading}]({chapter.name}.ipynb) |")
     return "\n".join(lines) + "\n"
 

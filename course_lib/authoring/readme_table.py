@@ -68,6 +68,8 @@ def rows() -> list[tuple[str, str, dict]]:
     for name in ("portrait_reader", "landscape_reader"):
         what = "chapter 12's reader of {world}, {images:,} drawings it never saw, where a factor can be seen"
         add(name, what, factors_read)
+    styles = "chapter 16's generator against chapter 6's, {budget:g} processor seconds each: Fréchet distance"
+    add("stylegan_portraits", styles, lambda r: r["verdict"])
     add("threads", "a training step of chapter 7's GAN, ms, alone and beside one busy program", company_of_threads)
     return found
 
