@@ -228,6 +228,19 @@ CHAPTERS = (
         minutes=75,
     ),
     Chapter(
+        number=13,
+        stem="progressive_gan",
+        title="Growing a GAN",
+        built="networks that grow from 4 to 32 pixels while they train: fade-in, equalised learning rate, pixel norm; "
+        "the contest against the full size",
+        article="B 1, C 4",
+        modules=("gan.progressive_gan",),
+        models={"progressive_gan": "gan.progressive_gan.ProgressiveGAN"},
+        shipped={"progressive_gan": Shipped("progressive_gan", 3004, "portraits")},
+        widgets={"fade_explorer": "alpha"},
+        minutes=60,
+    ),
+    Chapter(
         number=15,
         stem="cyclegan",
         title="Two worlds without pairs",

@@ -390,4 +390,17 @@ TERMS = (
         "how fast features change on a way through the codes, squared, on average",
         ("path length",),
     ),
+    Term(
+        "progressive growing",
+        13,
+        "training a GAN on small images first, and adding layers for larger ones while it learns",
+    ),
+    Term("fade-in", 13, "blending the old way to a picture and a new level's, the new share rising from 0 to 1"),
+    Term(
+        "equalised learning rate",
+        13,
+        "weights stored with deviation 1 and scaled when they are used, so that Adam moves all layers alike",
+        ("equalised",),
+    ),
+    Term("pixel norm", 13, "every pixel's features divided by their root mean square over the channels"),
 )

@@ -68,6 +68,8 @@ def rows() -> list[tuple[str, str, dict]]:
     for name in ("portrait_reader", "landscape_reader"):
         what = "chapter 12's reader of {world}, {images:,} drawings it never saw, where a factor can be seen"
         add(name, what, factors_read)
+    grown = "chapter 13's growing GAN, the same networks at full size, chapter 7's GAN: {seconds:g} processor s each"
+    add("progressive_gan_portraits", grown, growing)
     styles = "chapter 16's generator against chapter 6's, {budget:g} processor seconds each: Fréchet distance"
     add("stylegan_portraits", styles, lambda r: r["verdict"])
     add("threads", "a training step of chapter 7's GAN, ms, alone and beside one busy program", company_of_threads)
@@ -126,6 +128,14 @@ def deviation(record: dict) -> str:
     with_it, without = (record[name]["frechet_distance"] for name in ("with", "without"))
     distances = f"{span(with_it)} against {span(without)}"
     return f"Fréchet distance {distances} (floor {record['floor']:.1f}), {len(with_it)} seeds"
+
+
+def growing(record: dict) -> str:
+    """Fréchet distances of the growing networks, of the same ones without growth, and of R3GAN."""
+    distances = {name: row["frechet_distance"] for name, row in record["contest"].items()}
+    ranges = [f"{name.replace('_', ' ')} {span(values)}" for name, values in distances.items()]
+    floor = f"floor {record['contest_floor']:.1f}"
+    return f"Fréchet distance on portraits: {', '.join(ranges)} ({floor}), {len(record['seeds'])} seeds"
 
 
 def unpaired(record: dict) -> str:

@@ -42,6 +42,10 @@ RUNS = {  # benchmark -> words that make it short, and the record it leaves
     "minibatch_deviation": (FEW, "minibatch_deviation_strokes"),
     "modes": (["--seeds", "0", "--steps", "2", "--width", "8", "--depth", "1"], "modes"),
     "modes_tuning": (["--steps", "2", "--width", "8", "--depth", "1"], "modes_tuning"),
+    "progressive_gan": (
+        ["--images", "200", "--samples", "40", "--seconds", "0.01", "--ablation", "0.01", "--seeds", "0"],
+        "progressive_gan_portraits",
+    ),
     "stylegan": (["--images", "200", "--samples", "40", "--seconds", "0.01", "--seeds", "0"], "stylegan_portraits"),
     "threads": (["--steps", "1", "--repeats", "1", "--settings", "one thread"], "threads"),
     "vae_bound": ([*FEW, "--iwae-images", "2"], "vae_strokes"),

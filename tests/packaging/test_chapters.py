@@ -21,8 +21,12 @@ def stems(folder: str, pattern: str) -> set[str]:
     return {path.name.split(".")[0] for path in (ROOT / folder).glob(pattern)}
 
 
+TO_COME = {14}  # chapters between others that are still to be written
+
+
 def test_numbers_run_from_zero():
-    assert [chapter.number for chapter in CHAPTERS] == list(range(len(CHAPTERS)))
+    numbers = [chapter.number for chapter in CHAPTERS]
+    assert numbers == sorted({*range(numbers[-1] + 1)} - TO_COME)
     assert len({chapter.stem for chapter in CHAPTERS}) == len(CHAPTERS)
 
 

@@ -1,0 +1,176 @@
+"""Growing against the full size from the start: the same networks, chapter 7's recipe, equal processor seconds.
+
+Per seed: the growing GAN of chapter 13; the same final networks without growth; and chapter 7's R3GAN with networks of
+its own. Then what each helper is worth: the growing GAN at 16 pixels for `--ablation` processor seconds, whole and with
+one thing taken away. Processor seconds are turned into steps first: every stage of every row is timed over a few steps.
+What a training cost in the end is measured and recorded, too.
+
+python benchmarks/progressive_gan.py --seconds 90 --ablation 45 --seeds 0 1 2 --write
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from runner import columns, images, options_for, parameters, picture, rounded, write
+
+from course_lib import data, metrics, models, training
+from course_lib.data.batches import Batches, batches
+from course_lib.data.imageset import ImageSet
+from course_lib.gan.games import settings
+from course_lib.gan.progressive_gan import PLAIN_RATE, ProgressiveGAN
+from course_lib.gan.stable_training import R3GAN
+from course_lib.gan.the_gan_game import GAN
+
+FIGURES = ("frechet_distance", "precision", "recall", "coverage", "steps", "seconds", "images_seen")
+TIMED = 7  # steps of each stage, with a penalty and without
+
+
+def growing(**changes: Any) -> Callable[[ImageSet], GAN]:
+    """A maker of growing GANs; `rate` is no argument of the constructor, but a setting."""
+
+    def make(train: ImageSet) -> GAN:
+        rate = changes.get("rate", ProgressiveGAN.rate)
+        model = ProgressiveGAN.for_data(train, **{name: value for name, value in changes.items() if name != "rate"})
+        model.rate = rate
+        return model
+
+    return make
+
+
+SCHEDULE = {"fade": 100, "hold": 100}  # for a minute or two; the class's own is for longer
+NOTHING_GROWS = {"fade": 0, "hold": 0}
+CONTEST = {"grown": growing(**SCHEDULE), "full_size": growing(**NOTHING_GROWS), "r3gan": R3GAN.for_data}
+ABLATIONS = {
+    "whole": growing(**SCHEDULE),
+    "no_fade": growing(fade=0, hold=sum(SCHEDULE.values())),
+    "not_equalised": growing(**SCHEDULE, equalised=False, rate=PLAIN_RATE),
+    "no_pixel_norm": growing(**SCHEDULE, pixel_norm=False),
+    "no_deviation": growing(**SCHEDULE, deviation=False),
+}
+
+
+def stage_of(model: GAN, step: int) -> Any:
+    """Steps of one stage cost the same."""
+    if not isinstance(model, ProgressiveGAN):
+        return None
+    model.age.fill_(step)
+    level, alpha = model.grown
+    return level, alpha < 1
+
+
+def cost_of(model: GAN, step: int, order: Batches) -> float:
+    """Processor seconds of a step of this stage: one in `every` has a penalty, the others have none."""
+    every, costs = model.every, []
+    model.steps_done = step or 1
+    for model.every in (1, 10**9):
+        taken = []
+        for turn in range(TIMED):
+            begun = time.process_time()
+            model.training_step(order.at(turn))
+            taken.append(time.process_time() - begun)
+        costs.append(statistics.median(taken))
+    model.every = every
+    return (costs[0] + (every - 1) * costs[1]) / every
+
+
+def steps_for(make: Callable[[ImageSet], GAN], train: ImageSet, seconds: float) -> int:
+    """How many steps of this model cost so many processor seconds, by the time of a few steps of each stage."""
+    model = make(train).to(memory_format=torch.channels_last)
+    model.configure()
+    order, costs = batches(train, model.batch_size), {}
+    spent, step = 0.0, 0
+    while spent < seconds:
+        stage = stage_of(model, step)
+        if stage not in costs:
+            costs[stage] = cost_of(model, step, order)
+        spent, step = spent + costs[stage], step + 1
+    return step
+
+
+def trained(
+    make: Callable[[ImageSet], GAN], train: ImageSet, steps: int, seed: int, folder: Path | None
+) -> tuple[GAN, dict[str, float]]:
+    """The averaged model, and what it cost; from `folder`, where it was kept."""
+    bill = folder and folder / "paid.json"
+    if bill and bill.exists():
+        return models.load(folder), json.loads(bill.read_text())
+    torch.manual_seed(seed)
+    model, begun = make(train), time.process_time()
+    run = training.fit(model, train, steps=steps, seed=seed, device="cpu", folder=folder)
+    paid = {"steps": run.steps, "seconds": round(time.process_time() - begun, 1)}
+    paid["images_seen"] = run.steps * model.batch_size
+    if bill:
+        bill.write_text(json.dumps(paid))
+    return run.model, paid
+
+
+def main() -> None:
+    parser = options_for(__doc__, data="portraits", seconds=90, seeds=[0, 1, 2], pictures=True)
+    parser.add_argument("--keep", type=Path, help="folder for the trainings; those found there are not done again")
+    parser.add_argument(
+        "--ablation", type=float, default=45, help="processor seconds of each ablation (default: 45); 0: none"
+    )
+    parser.add_argument("--ablation-seeds", type=int, nargs="+", help="default: those of the contest")
+    options = parser.parse_args()
+    options.ablation_seeds = options.ablation_seeds or options.seeds
+    torch.set_num_threads(1)  # a processor second is then a second of one core
+    train, test = images(options)
+    small = [
+        data.load(options.data, size=16, count=len(part), split=s) for part, s in ((train, "train"), (test, "test"))
+    ]
+    parts = {
+        "contest": (CONTEST, options.seconds, train, test),
+        "ablation": (ABLATIONS, options.ablation, *small),
+    }
+    record: dict[str, Any] = {}
+    made: dict[str, GAN] = {}
+    for part, (rows, seconds, train, test) in parts.items():
+        if not seconds:
+            continue
+        steps = {name: steps_for(make, train, seconds) for name, make in rows.items()}
+        results: dict[str, list[dict]] = defaultdict(list)
+        for seed in options.seeds if part == "contest" else options.ablation_seeds:
+            for name, make in rows.items():
+                folder = options.keep and options.keep / f"{part}_{name}_{seed}"
+                model, paid = trained(make, train, steps[name], seed, folder)
+                drawn = model.sample(options.samples, seed=seed)
+                report = metrics.report(drawn, test)
+                results[name].append(asdict(report) | paid)
+                print(f"seed {seed}, {name}: { {key: rounded(results[name][-1][key]) for key in FIGURES} }", flush=True)
+                picture(options, f"{part}_{name}_{seed}", drawn[:60])
+        record[part] = {name: columns(found, FIGURES) for name, found in results.items()}
+        record[f"{part}_floor"] = round(report.floor, 3)
+        made |= {name: make(train) for name, make in rows.items()}
+    write(
+        options,
+        f"progressive_gan_{options.data}",
+        data=options.data,
+        seconds=options.seconds,
+        ablation_seconds=options.ablation,
+        seeds=options.seeds,
+        ablation_seeds=options.ablation_seeds,
+        samples=options.samples,
+        settings={
+            name: rounded(settings(model) | {"parameters": parameters(model), "schedule": schedule(model)}, 6)
+            for name, model in made.items()
+        },
+        **record,
+    )
+
+
+def schedule(model: GAN) -> list[int] | None:
+    """Fade and hold, where the model grows."""
+    return [model.config["fade"], model.config["hold"]] if isinstance(model, ProgressiveGAN) else None
+
+
+if __name__ == "__main__":
+    main()
