@@ -5,7 +5,6 @@ python benchmarks/factor_reader.py --images 2000 --seeds 0 1 2 --write
 
 from __future__ import annotations
 
-import torch
 from runner import options_for, rounded, write
 
 from course_lib import data, models
@@ -46,5 +45,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
     main()
