@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
-from PIL import Image
 from torch import Tensor
 
 from course_lib.data import new_worlds
 from course_lib.data.drawn_world import DrawnSet, Table
-from course_lib.show.figures import figure, numbers, to_pixels
+from course_lib.show.figures import figure, in_palette, numbers, to_pixels
 from course_lib.show.paint import tiled
 
 REAL, FAKE, SOFT = "C0", "C1", "0.55"
@@ -31,8 +29,7 @@ PART_COLOURS = {
 
 def sheet(images: Tensor, columns: int, title: str, alt: str, width: float = 9.9) -> None:
     """Many images [N, 3, H, W] as one picture without gaps, under a title; of 240 colours, a third of the size."""
-    whole = Image.fromarray(to_pixels(tiled(images, columns)[None])[0])
-    whole = np.asarray(whole.quantize(240, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB"))
+    whole = in_palette(to_pixels(tiled(images, columns)[None]))[0]
     fig, axis = plt.subplots(figsize=(width, width * whole.shape[0] / whole.shape[1] + 0.28))
     axis.imshow(whole)
     axis.set_axis_off()
@@ -205,7 +202,7 @@ def part_maps(drawn: DrawnSet, columns: int = 6) -> None:
     labels, parts = dominant(drawn)
     colours = ListedColormap([PART_COLOURS[part] for part in drawn.parts])
     fig, axes = plt.subplots(2, columns, figsize=(1.55 * columns, 3.7))
-    for column, (image, label) in enumerate(zip(to_pixels(drawn.images), labels, strict=True)):
+    for column, (image, label) in enumerate(zip(in_palette(to_pixels(drawn.images)), labels, strict=True)):
         axes[0, column].imshow(image)
         axes[1, column].imshow(label.numpy(), cmap=colours, vmin=-0.5, vmax=len(drawn.parts) - 0.5)
     for axis in axes.flat:
