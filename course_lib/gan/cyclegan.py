@@ -291,7 +291,8 @@ class CycleGAN(Trainable):
         if list(check_images(images).shape[1:]) != wanted:
             raise CourseError(f"images: got {list(images.shape[1:])}, expected {wanted}, as the model was made for")
         with evaluating(self):
-            return torch.cat([ways[to](part).float() for part in images.split(batch_size)])
+            device = next(self.parameters()).device
+            return torch.cat([ways[to](part.to(device)).float() for part in images.split(batch_size)])
 
     def sample(self, count: int, *, seed: int = 0, labels: Tensor | None = None) -> Tensor:
         raise CourseError(
@@ -306,5 +307,5 @@ class CycleGAN(Trainable):
             if not len(some):
                 raise CourseError(f"images: got none of class {self.config[here]}, the {name} world of this model")
             again = self.translate(self.translate(some, to=there), to=here)
-            figures[f"cycle_{name}"] = float((again - some).abs().mean() * 127.5)
+            figures[f"cycle_{name}"] = float((again - some.to(again.device)).abs().mean() * 127.5)
         return figures

@@ -18,10 +18,10 @@ import torch
 from matplotlib import pyplot as plt
 from torch import Tensor
 
-from course_lib import data, metrics, models
+from course_lib import chapters, data, metrics, models
 from course_lib.cnn import convolution, detection, filters, pooling
 from course_lib.cnn.training_a_cnn import Classifier
-from course_lib.data import augment, drawing_images, strokes
+from course_lib.data import augment, drawing_images, landscapes, portraits, strokes
 from course_lib.data.batches import batches
 from course_lib.data.imageset import ImageSet
 from course_lib.gan import dcgan, points, stable_training
@@ -77,6 +77,10 @@ def train(model: Trainable, images: ImageSet, device: torch.device, steps: int =
     return run.model
 
 
+DRAWN = {"portraits": portraits, "landscapes": landscapes}
+WORLDS = {how.model: DRAWN[how.data] for how in chapters.SHIPPED.values() if how.data in DRAWN}  # who learns from them
+
+
 @contextlib.contextmanager
 def any_judge(images: ImageSet) -> Iterator[None]:
     """No judge of colour images ships, and to train one takes a minute: here an untrained one will do."""
@@ -91,11 +95,14 @@ def any_judge(images: ImageSet) -> Iterator[None]:
 
 
 def train_and_use(name: str, look: dict, config: dict, device: torch.device) -> None:
-    images, test = strokes.draw(40, **look), strokes.draw(7, split="test", **look)
+    draw = partial(WORLDS[name].draw, masks=False) if name in WORLDS else partial(strokes.draw, **look)
+    images, test = draw(40), draw(7, split="test")
     model = train(models.model_class(name).for_data(images, **config), images, device)
     on(device, *model.state_dict().values())
     here = copy.deepcopy(model).cpu()
-    if can(model, "sample"):
+    if hasattr(model, "translate"):
+        close(model.translate(test.images.to(device)), here.translate(test.images))
+    elif can(model, "sample"):
         drawn = model.sample(3, seed=1)
         on(device, drawn)
         close(drawn, here.sample(3, seed=1))
@@ -110,6 +117,9 @@ def can(model: Trainable, method: str) -> bool:
 
 
 for name in models.MODELS:
+    if name in WORLDS:
+        PATHS[f"{name}, in its own world"] = partial(train_and_use, name, {}, {})
+        continue
     for look, options in LOOKS.items():
         if look == "28 grey" or name not in ONE_LOOK:
             PATHS[f"{name}, {look}"] = partial(train_and_use, name, options, {})
