@@ -547,10 +547,6 @@ first_move = exercise(
                 lambda *given: abs(move(*given)),
                 "you return the size of the move: its sign is that of minus the gradient",
             ),
-            "always the rate": (
-                lambda gradient, zeros, rate, beta1, beta2: -math.copysign(rate, gradient),
-                "that is the very first move of a fresh optimiser: this one has counted {zeros} zeros before",
-            ),
         },
     )
 )
