@@ -19,6 +19,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 from torch import Tensor
 
+from course_lib.data.imageset import to_bytes
 from course_lib.errors import CourseError
 from course_lib.show.paint import as_png
 from course_lib.training.budget import budget_name
@@ -105,8 +106,7 @@ def to_pixels(images: Tensor) -> np.ndarray:
     """[N, C, H, W] in [-1, 1] -> uint8 [N, H, W, 3], for 1 or 3 channels; no image is rescaled by its own range."""
     if images.ndim != 4 or images.shape[1] not in (1, 3):
         raise CourseError(f"images: got shape {list(images.shape)}, expected [N, 1 or 3, H, W]")
-    pixels = ((images.detach().float().cpu().clamp(-1, 1) + 1) * 127.5).round().byte()
-    return pixels.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()
+    return to_bytes(images.detach().float().cpu()).expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()
 
 
 def in_palette(pixels: np.ndarray, colours: int = 240) -> np.ndarray:

@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from course_lib.data.imageset import to_bytes
+
 INK, PAPER, SOFT = (34, 34, 34), (255, 255, 255), (110, 110, 110)
 ORANGE, BLUE, GREY = (204, 85, 0), (24, 99, 170), (225, 225, 225)  # told apart by colour-blind readers
 CLASSES = [  # matplotlib's petroff10: told apart by colour-blind readers
@@ -115,13 +117,12 @@ def tiled(images: Tensor, columns: int) -> Tensor:
 
 def raw(images: Tensor) -> bytes:
     """Images [N, C, H, W] in [-1, 1] -> uint8 [N, H, W, C], for a browser that paints them."""
-    pixels = ((images.detach().cpu().clamp(-1, 1) + 1) * 127.5).round().byte()
-    return pixels.permute(0, 2, 3, 1).contiguous().numpy().tobytes()
+    return to_bytes(images.detach().cpu()).permute(0, 2, 3, 1).contiguous().numpy().tobytes()
 
 
 def enlarged(image: Tensor, side: int) -> Image.Image:
     """One image [C, H, W] in [-1, 1], its larger side blown up to `side` pixels, every pixel a sharp square."""
-    pixels = ((image.detach().cpu().clamp(-1, 1) + 1) * 127.5).round().byte().expand(3, -1, -1).permute(1, 2, 0).numpy()
+    pixels = to_bytes(image.detach().cpu()).expand(3, -1, -1).permute(1, 2, 0).numpy()
     scale = side / max(pixels.shape[:2])
     size = (round(pixels.shape[1] * scale), round(pixels.shape[0] * scale))
     return Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.NEAREST)
