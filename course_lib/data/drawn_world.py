@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from course_lib.data.arguments import SEEDS, check_split, check_whole
-from course_lib.data.imageset import ImageSet
+from course_lib.data.imageset import ImageSet, from_bytes
+from course_lib.data.new_worlds import Canvas
 from course_lib.errors import CourseError, quoted
 
 SMALLEST, LARGEST = 16, 128
@@ -92,6 +93,26 @@ def random_factors(table: Table, uniform: Tensor) -> dict[str, Tensor]:
         else:
             factors[name] = factor.low + (factor.high - factor.low) * column
     return factors
+
+
+def in_parts(
+    compose: Callable[[slice], Canvas], count: int, size: int, parts: int, chunk: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Images [count, 3, size, size] of whole levels of a byte, and the shares of their parts, uint8 in 255ths.
+
+    compose  the canvas of the images in a slice; called for about `chunk` pixels at a time, which stay in the cache
+    parts    how many shares an image has; 0 asks for none
+    """
+    images = torch.empty(count, 3, size, size, device=device)
+    shares = torch.empty(count, parts, size, size, dtype=torch.uint8, device=device)
+    step = max(1, chunk // size**2)
+    for start in range(0, count, step):
+        here = slice(start, start + step)
+        canvas = compose(here)
+        images[here] = from_bytes((canvas.colours * 255).round_().clamp_(0, 255))
+        if parts:
+            shares[here] = (canvas.shares() * 255).round_().to(torch.uint8)
+    return images, shares
 
 
 def check_override(table: Table, name: str, value: Any, count: int) -> Tensor:

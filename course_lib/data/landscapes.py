@@ -15,13 +15,14 @@ from course_lib.data.drawn_world import (
     Factor,
     check_override,
     check_settings,
+    in_parts,
     random_factors,
     uniform_numbers,
 )
-from course_lib.data.imageset import from_bytes
 from course_lib.data.landscape_colours import NIGHT_SKIES, PETALS, SKY, WALLS
 from course_lib.data.landscape_frame import FLOWERS, PARTS, SHAPES
 from course_lib.data.landscape_things import Landscape
+from course_lib.data.new_worlds import Canvas
 
 __all__ = ["CLASSES", "FACTORS", "PARTS", "Captions", "draw"]
 
@@ -142,17 +143,12 @@ def draw(
     for name, value in (fixed | overrides).items():
         factors[name] = check_override(FACTORS, name, value, count)
 
-    images = torch.empty(count, 3, size, size, device=device)
-    parts = PARTS if masks else ()
-    shares = torch.empty(count, len(parts), size, size, dtype=torch.uint8, device=device)
-    step = max(1, CHUNK // size**2)
-    for start in range(0, count, step):
-        here = slice(start, start + step)
+    def compose(here: slice) -> Canvas:
         some, luck = ({name: rows[here].to(device) for name, rows in table.items()} for table in (factors, chance))
-        canvas = Landscape(some, luck, size).compose()
-        images[here] = from_bytes((canvas.colours * 255).round_().clamp_(0, 255))
-        if masks:
-            shares[here] = (canvas.shares() * 255).round_().to(torch.uint8)
+        return Landscape(some, luck, size).compose()
+
+    parts = PARTS if masks else ()
+    images, shares = in_parts(compose, count, size, len(parts), CHUNK, device)
     return DrawnSet(
         images=images,
         labels=(2 * factors["season"] + factors["time"]).to(device),

@@ -14,10 +14,11 @@ from course_lib.data.drawn_world import (
     Factor,
     check_override,
     check_settings,
+    in_parts,
     random_factors,
     uniform_numbers,
 )
-from course_lib.data.imageset import from_bytes
+from course_lib.data.new_worlds import Canvas
 from course_lib.data.portrait_colours import BACKGROUNDS, CLOTHES_COLOURS, EYE_COLOURS, HAIR_COLOURS
 from course_lib.data.portrait_hair import HAIR, HATS
 from course_lib.data.portrait_paint import paint
@@ -104,16 +105,11 @@ def draw(
     for name, value in overrides.items():
         factors[name] = check_override(FACTORS, name, value, count)
 
-    images = torch.empty(count, 3, size, size, device=device)
+    def compose(here: slice) -> Canvas:
+        return paint({name: values[here].to(device) for name, values in factors.items()}, size)
+
     parts = PARTS if masks else ()
-    shares = torch.empty(count, len(parts), size, size, dtype=torch.uint8, device=device)
-    step = max(1, CHUNK // size**2)
-    for start in range(0, count, step):
-        here = slice(start, start + step)
-        canvas = paint({name: values[here].to(device) for name, values in factors.items()}, size)
-        images[here] = from_bytes((canvas.colours * 255).round_().clamp_(0, 255))
-        if masks:
-            shares[here] = (canvas.shares() * 255).round_().to(torch.uint8)
+    images, shares = in_parts(compose, count, size, len(parts), CHUNK, device)
     return DrawnSet(
         images=images,
         labels=factors["hair"].to(device),
