@@ -67,3 +67,17 @@ def shown_by(monkeypatch, readable):
         return kept
 
     return watch
+
+
+@pytest.fixture
+def shows_panels(drawn):
+    """shows_panels(draw, n): `draw` shows one figure of n panels, with words for who does not see it."""
+
+    def check(draw, panels):
+        draw()
+        ((fig, alt),) = drawn
+        assert len(fig.axes) == panels
+        assert len(alt) > 15
+        fig.draw_without_rendering()
+
+    return check
