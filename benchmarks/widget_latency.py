@@ -51,19 +51,7 @@ OPENINGS = {  # how each widget is opened, as its chapter does
     "side_by_side": "both = {name: models.pretrained(name) for name in ('r3gan', 'vae', 'autoencoder')}\n"
     "show.widgets.side_by_side(both, models.pretrained('classifier'))",
 }
-READY = """async () => {
-  for (let i = 0; i < 600; i++) {
-    const panel = window.jupyterapp?.shell.currentWidget;
-    if (panel?.context && panel.sessionContext) {
-      await panel.context.ready;
-      await panel.sessionContext.ready;
-      await panel.sessionContext.session.kernel.info;
-      return true;
-    }
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  return false;
-}"""
+READY = (Path(__file__).parents[1] / "tests" / "browser" / "ready.js").read_text()
 PAINTED = """() => {  // what is drawn onto a canvas changes no node
   window.painted = [];
   for (const name of ["drawImage", "putImageData"]) {
@@ -163,7 +151,7 @@ def opened(browser: Any, place: Path, address: str, widget: str) -> Any:
     nbformat.write(book, place / f"{widget}.ipynb")
     page = browser.new_page(viewport={"width": 1300, "height": 1000})
     page.goto(f"{address}/doc/tree/{widget}.ipynb?token={TOKEN}&reset", wait_until="domcontentloaded")
-    if not page.evaluate(READY):
+    if not page.evaluate(READY, 600):
         raise SystemExit(f"{widget}: its kernel did not start")
     page.evaluate(PAINTED)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")

@@ -114,19 +114,7 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-READY = """async () => {
-  for (let i = 0; i < 400; i++) {
-    const panel = window.jupyterapp?.shell.currentWidget;
-    if (panel?.context && panel.sessionContext) {
-      await panel.context.ready;
-      await panel.sessionContext.ready;
-      await panel.sessionContext.session.kernel.info;
-      return true;
-    }
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  return false;
-}"""
+READY = Path(__file__).with_name("ready.js").read_text()
 
 
 class Screen:
@@ -142,7 +130,7 @@ class Screen:
 
     def wait(self) -> None:
         """Until the notebook in front has its kernel."""
-        assert self.page.evaluate(READY), "the notebook's kernel did not start"
+        assert self.page.evaluate(READY, 400), "the notebook's kernel did not start"
 
     def run_all(self) -> None:
         """Begin to run every cell of the notebook in front."""
