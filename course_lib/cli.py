@@ -249,7 +249,8 @@ def run_data(options: argparse.Namespace) -> None:
     from course_lib import data
 
     for split in ("train", "test"):
-        images = data.load(options.name, split=split, size=options.size, colour=options.colour)
+        # without masks, as trainings load them: what is kept with masks is another file
+        images = data.load(options.name, split=split, size=options.size, colour=options.colour, masks=False)
         print(json.dumps({"data": images.name, "split": split, "shape": list(images.images.shape)}))
 
 
