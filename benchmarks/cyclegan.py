@@ -9,15 +9,15 @@ COURSE_DATA=ROOT python benchmarks/cyclegan.py --worlds season --steps 1000 --se
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
+from functools import partial
 from typing import Any
 
 import torch
-from runner import columns, options_for, rounded, write
+from runner import columns, options_for, rounded, trained, write
 from torch import Tensor
 
-from course_lib import data, metrics, training
+from course_lib import data, metrics
 from course_lib.data.imageset import ImageSet
 from course_lib.gan import counterparts
 from course_lib.gan.cyclegan import CycleGAN, two_worlds
@@ -73,22 +73,14 @@ def digits(count: int, samples: int, seed: int) -> tuple[list[ImageSet], list[Im
     return train, [data.load(name, split="test", count=samples) for name in ("strokes", "mnist")]
 
 
-def trained(model: Any, images: ImageSet, batch_size: int, steps: int, seed: int) -> tuple[Any, dict[str, float]]:
-    """The averaged model after so many steps, and what it cost: seconds are those of the processor."""
-    begun = time.process_time()
-    run = training.fit(model, images, steps=steps, batch_size=batch_size, seed=seed, device="cpu")
-    return run.model, {"steps": run.steps, "seconds": time.process_time() - begun}
-
-
 def models_of(
     train: list[ImageSet], steps: int, seed: int, wanted: list[str]
 ) -> dict[str, tuple[CycleGAN, dict[str, float]]]:
     """Row -> a trained model and its cost; every one begins at the same weights, as far as it has the same layers."""
     both, rows = two_worlds(*train), {}
     for name in wanted:
-        torch.manual_seed(seed)
-        model = WholePicture.for_data(both) if name == WHOLE else CycleGAN.for_data(both, **LEFT_OUT[name])
-        rows[name] = trained(model, both, 16, steps, seed)
+        make = WholePicture.for_data if name == WHOLE else partial(CycleGAN.for_data, **LEFT_OUT[name])
+        rows[name] = trained(make, both, steps=steps, seed=seed, batch_size=16)
     return rows
 
 
@@ -110,9 +102,8 @@ def yardsticks(
     paired = [data.load(kind, count=len(first), seed=2 * seed, masks=False, **factors) for factors in fixed]
     made, cost = [], {"steps": steps, "seconds": 0.0}
     for source, sources, targets in ((there, *paired), (here, *reversed(paired))):
-        torch.manual_seed(seed)
         images = counterparts.pairs(sources, targets)
-        model, paid = trained(counterparts.PairedRegressor.for_data(images), images, 8, steps, seed)
+        model, paid = trained(counterparts.PairedRegressor.for_data, images, steps=steps, seed=seed, batch_size=8)
         made.append(model.translate(source))
         cost["seconds"] += paid["seconds"]
     free = {"steps": 0, "seconds": 0.0}

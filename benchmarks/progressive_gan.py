@@ -10,9 +10,6 @@ python benchmarks/progressive_gan.py --seconds 90 --ablation 45 --seeds 0 1 2 --
 
 from __future__ import annotations
 
-import json
-import statistics
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from runner import columns, images, options_for, parameters, picture, rounded, write
+from runner import columns, images, options_for, parameters, picture, rounded, steps_for, trained, write
 
-from course_lib import data, metrics, models, training
-from course_lib.data.batches import Batches, batches
+from course_lib import data, metrics
 from course_lib.data.imageset import ImageSet
 from course_lib.gan.games import settings
 from course_lib.gan.progressive_gan import PLAIN_RATE, ProgressiveGAN
@@ -31,7 +27,6 @@ from course_lib.gan.stable_training import R3GAN
 from course_lib.gan.the_gan_game import GAN
 
 FIGURES = ("frechet_distance", "precision", "recall", "coverage", "steps", "seconds", "images_seen")
-TIMED = 7  # steps of each stage, with a penalty and without
 
 
 def growing(**changes: Any) -> Callable[[ImageSet], GAN]:
@@ -67,52 +62,6 @@ def stage_of(model: GAN, step: int) -> Any:
     return level, alpha < 1
 
 
-def cost_of(model: GAN, step: int, order: Batches) -> float:
-    """Processor seconds of a step of this stage: one in `every` has a penalty, the others have none."""
-    every, costs = model.every, []
-    model.steps_done = step or 1
-    for model.every in (1, 10**9):
-        taken = []
-        for turn in range(TIMED):
-            begun = time.process_time()
-            model.training_step(order.at(turn))
-            taken.append(time.process_time() - begun)
-        costs.append(statistics.median(taken))
-    model.every = every
-    return (costs[0] + (every - 1) * costs[1]) / every
-
-
-def steps_for(make: Callable[[ImageSet], GAN], train: ImageSet, seconds: float) -> int:
-    """How many steps of this model cost so many processor seconds, by the time of a few steps of each stage."""
-    model = make(train).to(memory_format=torch.channels_last)
-    model.configure()
-    order, costs = batches(train, model.batch_size), {}
-    spent, step = 0.0, 0
-    while spent < seconds:
-        stage = stage_of(model, step)
-        if stage not in costs:
-            costs[stage] = cost_of(model, step, order)
-        spent, step = spent + costs[stage], step + 1
-    return step
-
-
-def trained(
-    make: Callable[[ImageSet], GAN], train: ImageSet, steps: int, seed: int, folder: Path | None
-) -> tuple[GAN, dict[str, float]]:
-    """The averaged model, and what it cost; from `folder`, where it was kept."""
-    bill = folder and folder / "paid.json"
-    if bill and bill.exists():
-        return models.load(folder), json.loads(bill.read_text())
-    torch.manual_seed(seed)
-    model, begun = make(train), time.process_time()
-    run = training.fit(model, train, steps=steps, seed=seed, device="cpu", folder=folder)
-    paid = {"steps": run.steps, "seconds": round(time.process_time() - begun, 1)}
-    paid["images_seen"] = run.steps * model.batch_size
-    if bill:
-        bill.write_text(json.dumps(paid))
-    return run.model, paid
-
-
 def main() -> None:
     parser = options_for(__doc__, data="portraits", seconds=90, seeds=[0, 1, 2], pictures=True)
     parser.add_argument("--keep", type=Path, help="folder for the trainings; those found there are not done again")
@@ -125,7 +74,8 @@ def main() -> None:
     torch.set_num_threads(1)  # a processor second is then a second of one core
     train, test = images(options)
     small = [
-        data.load(options.data, size=16, count=len(part), split=s) for part, s in ((train, "train"), (test, "test"))
+        data.load(options.data, size=16, count=len(part), split=s, masks=False)
+        for part, s in ((train, "train"), (test, "test"))
     ]
     parts = {
         "contest": (CONTEST, options.seconds, train, test),
@@ -136,12 +86,12 @@ def main() -> None:
     for part, (rows, seconds, train, test) in parts.items():
         if not seconds:
             continue
-        steps = {name: steps_for(make, train, seconds) for name, make in rows.items()}
+        steps = {name: steps_for(make, train, seconds, stage_of) for name, make in rows.items()}
         results: dict[str, list[dict]] = defaultdict(list)
         for seed in options.seeds if part == "contest" else options.ablation_seeds:
             for name, make in rows.items():
-                folder = options.keep and options.keep / f"{part}_{name}_{seed}"
-                model, paid = trained(make, train, steps[name], seed, folder)
+                file = options.keep and options.keep / f"{part}_{name}_{seed}.safetensors"
+                model, paid = trained(make, train, steps=steps[name], seed=seed, file=file)
                 drawn = model.sample(options.samples, seed=seed)
                 report = metrics.report(drawn, test)
                 results[name].append(asdict(report) | paid)

@@ -11,20 +11,16 @@ python benchmarks/stylegan.py --seconds 180 --seeds 0 1 2 --write
 
 from __future__ import annotations
 
-import json
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from runner import columns, images, options_for, parameters, picture, rounded, write
-from safetensors.torch import load_file, save_file
+from runner import columns, images, options_for, parameters, picture, rounded, steps_for, trained, write
 from torch import Tensor
 
-from course_lib import metrics, training
-from course_lib.data.batches import batches
+from course_lib import metrics
 from course_lib.data.imageset import ImageSet
 from course_lib.gan import games, stylegan
 from course_lib.gan.dcgan import slerp
@@ -34,7 +30,6 @@ from course_lib.gan.the_gan_game import GAN
 from course_lib.metrics.report import report
 
 FIGURES = ("frechet_distance", "precision", "recall", "coverage", "steps", "seconds", "images_seen")
-TIMED = 16  # steps: as many as from one penalty to the next
 PROBES, WAYS, STEP = 4000, 500, 0.01
 
 
@@ -54,41 +49,6 @@ MODELS: dict[str, tuple[str, Callable[[ImageSet], GAN]]] = {
     "same_game": ("R3GAN's generator, the rest the same", SameGame.for_data),
     "r3gan": ("R3GAN as in chapter 7", R3GAN.for_data),
 }
-
-
-def steps_for(make: Callable[[ImageSet], GAN], train: ImageSet, seconds: float) -> int:
-    """How many steps of this model cost so many processor seconds."""
-    model, order = make(train).to(memory_format=torch.channels_last), batches(train, GAN.batch_size)
-    model.configure()
-    model.train()
-    spent = []
-    for turn in range(2):  # the first time warms up
-        begun = time.process_time()
-        for step in range(TIMED if seconds > 1 else 1):
-            model.steps_done = step
-            model.training_step(order.at(turn * TIMED + step))
-        spent.append((time.process_time() - begun) / (step + 1))
-    return max(1, round(seconds / spent[-1] * GAN.batch_size / model.batch_size))
-
-
-def trained(
-    make: Callable[[ImageSet], GAN], train: ImageSet, seconds: float, seed: int, file: Path | None
-) -> tuple[GAN, dict[str, float]]:
-    """The averaged model, and what it cost; from `file`, where it was kept."""
-    torch.manual_seed(seed)
-    model = make(train)
-    if file and file.exists():
-        model.load_state_dict(load_file(file))
-        return model.eval(), json.loads(file.with_suffix(".json").read_text())
-    steps, begun = steps_for(make, train, seconds), time.process_time()
-    run = training.fit(model, train, steps=steps, seed=seed, device="cpu")
-    paid = {"steps": run.steps, "seconds": round(time.process_time() - begun, 1)}
-    paid["images_seen"] = run.steps * model.batch_size
-    if file:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: tensor.contiguous() for name, tensor in run.model.state_dict().items()}, file)
-        file.with_suffix(".json").write_text(json.dumps(paid))
-    return run.model, paid
 
 
 def spaces(model: StyleGAN, reader: Any, seed: int, probes: int, ways: int) -> dict[str, dict[str, float]]:
@@ -137,10 +97,11 @@ def main() -> None:
     options = parser.parse_args()
     train, test = images(options)
     models, results, straight = {}, defaultdict(list), []
+    steps = {name: steps_for(make, train, options.seconds) for name, (_, make) in MODELS.items()}
     for seed in options.seeds:
         for name, (_, make) in MODELS.items():
             file = options.keep and options.keep / f"{name}_{seed}_{options.seconds:g}.safetensors"
-            models[name, seed] = trained(make, train, options.seconds, seed, file)
+            models[name, seed] = trained(make, train, steps=steps[name], seed=seed, file=file)
             print(f"seed {seed}, {name}: trained, {models[name, seed][1]}", flush=True)
     reader = metrics.judge(test)
     for seed in options.seeds:

@@ -12,6 +12,7 @@ from course_lib.data import landscapes, portraits
 from course_lib.data.batches import Batch
 from course_lib.data.drawn_world import Table
 from course_lib.data.imageset import ImageSet
+from course_lib.data.worlds import painted
 from course_lib.errors import CourseError, quoted
 from course_lib.training.model import Trainable, check_shape, evaluating
 
@@ -81,16 +82,21 @@ class FactorReader(Trainable):
         return min(progress / 0.05, 0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0)), 1.0)
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
-        """The mean loss over all factors: 1 for a reader who only knows how often each value occurs at random."""
+        """The mean loss over all factors: 1 for a reader who only knows how often each value occurs at random.
+
+        A factor counts in the images where it is painted: the colour of a hat that is not there can only be guessed.
+        """
         if set(self.table) - set(batch.factors):
             raise CourseError(f"images: got images without factors, expected drawn {self.config['world']}")
         scores, losses = self(batch.images), []
+        there = painted(self.config["world"], batch.factors)
         for name, factor in self.table.items():
             truth = batch.factors[name]
             if factor.values:
-                losses.append(F.cross_entropy(scores[name], truth) / math.log(len(factor.values)))
+                loss = F.cross_entropy(scores[name], truth, reduction="none") / math.log(len(factor.values))
             else:
-                losses.append(3 * F.mse_loss(scores[name], place(truth, factor.low, factor.high)))  # variance 1/3
+                loss = 3 * (scores[name] - place(truth, factor.low, factor.high)).square()  # variance 1/3
+            losses.append((loss * there[name]).sum() / there[name].sum().clamp_min(1))
         loss = torch.stack(losses).mean()
         self.descend(loss, self.optimizers["adam"])
         return {"loss": loss.detach()}

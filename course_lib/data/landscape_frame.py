@@ -123,12 +123,13 @@ class Frame:
 
     # ----------------------------------------------------------------------------------------------------- shapes
 
-    def waves(self, name: str, start: float, decay: float) -> Tensor:
-        """A wavy line [n, W], about -1 to 1: five sines, the first with `start` periods across the picture."""
+    def waves(self, name: str, start: float, decay: float, x: Tensor | None = None) -> Tensor:
+        """A wavy line, about -1 to 1, at places x [1, K] or in every column: five sines, the first with `start` periods
+        across the picture. Returns [n, K]."""
         height, phase = self.chance["wave"][:, WAVE[name]].unbind(-1)  # [n, 5] each
         order = torch.arange(height.shape[1], device=self.device)
         height = 0.62 * (0.5 + height) / 1.9 ** (order * decay)
-        turns = start * 1.9 ** order[:, None] * self.flat  # [5, W]
+        turns = start * 1.9 ** order[:, None] * (self.flat if x is None else x)  # [5, K]
         return (height[..., None] * (math.tau * (turns + phase[..., None])).sin()).sum(1)
 
     def edge(self, depth: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ class Scene(Frame):
         top = mix(mix(self.orb, torch.ones_like(self.orb), 0.55), low, 0.9 * self.night)
         for k, u in enumerate(self.chance["cloud"].unbind(1)):
             wide = 0.13 + 0.12 * u[:, 0]
-            x0 = (0.5 * u[:, 1] + 0.37 * k + f["wind"]) % 1.3 - 0.15
+            x0 = (0.1 * u[:, 1] + 0.37 * k + f["wind"]) % 1.3 - 0.15
             y0 = f["horizon"] * (0.2 + 0.2 * k) + 0.06 * (u[:, 0] - 0.5)
             body = plane(y0 + wide * 0.07) - self.y  # flat below
             puffs = None
@@ -56,10 +56,10 @@ class Scene(Frame):
             shade = smooth((self.y - plane(y0 - wide * 0.2)) / plane(wide * 0.3))
             self.paint("clouds", alpha * 0.94, mix(dye(top), dye(low), shade * 0.75))
 
-    def profile(self) -> tuple[Tensor, Tensor]:
-        """Height of the mountains, 0 to about 1, and where the spine of the mountain seen there is: [n, W] each."""
-        chance, x = self.chance["peak"], self.flat
-        terrain, wavy = self.f["terrain"][:, None], self.waves("mountains", 0.9, 1.0)
+    def profile(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Height of the mountains at x [1, K], and where the spine of the mountain seen there is: [n, K] each."""
+        chance = self.chance["peak"]
+        terrain, wavy = self.f["terrain"][:, None], self.waves("mountains", 0.9, 1.0, x)
         order = torch.arange(chance.shape[1], device=self.device)
         places = (order + 0.15 + 0.7 * chance[..., 0]) * 0.2 - 0.1
         fall = (2.1 + 1.5 * chance[..., 2:]) * (x[:, None] - places[..., None]).abs()
@@ -74,7 +74,9 @@ class Scene(Frame):
 
     def paint_mountains(self) -> None:
         f, chance = self.f, self.chance["peak"]
-        height, spine = self.profile()
+        height, spine = self.profile(self.flat)
+        highest = self.profile(torch.linspace(0, 1, 257, device=self.device)[None])[0].amax(1, keepdim=True)
+        height = 0.92 * height / highest  # so that `relief` is what one sees, whatever chance made of the mountains
         top = f["horizon"][:, None] - f["relief"][:, None] * height
         depth = self.y - plane(top)
         soft, cold = plane((f["terrain"] == 0).float()), plane(self.winter[:, 0])
@@ -102,6 +104,7 @@ class Scene(Frame):
             cell = 17 * self.flat + wood[:, layer : layer + 1]
             tall = 0.35 + 0.65 * wood.gather(1, cell.long() + 2 + 18 * layer)
             patches = self.waves(("wood", "hills")[layer], 1.3, 1.5)
+            patches = patches - patches.mean(1, keepdim=True)  # chance says where the woods are, not how many
             grove = smooth(4 * (2.4 * f["forest"][:, None] - 1.2 + patches) + 0.5)
             crowns = line - grove * (0.008 + 0.05 * tall * (1 - (2 * (cell % 1) - 1).abs()))
             trees, depth = self.away("forest", haze), self.y - plane(crowns)

@@ -48,7 +48,7 @@ class Landscape(Scene):
             present, kind = f["trees"] > place, f["tree"]
             x = (ORDER[place] + 0.15 + 0.7 * u[:, 0]) / (PLACES - 1)
             foot = f["horizon"] + 0.135 + 0.02 * u[:, 1]
-            tall = (0.15 + 0.03 * u[:, 1] + 0.08 * u[:, 2]) * f["tree_size"]
+            tall = (0.19 + 0.01 * u[:, 1] + 0.02 * u[:, 2]) * f["tree_size"]
         for conifer in (True, False):
             rows = (present & ((kind == 0) == conifer)).nonzero().flatten()
             if len(rows) == 0:

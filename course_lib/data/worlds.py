@@ -19,6 +19,24 @@ from course_lib.places import cache_root, say
 
 COUNTS = {"train": 20_000, "test": 5_000}
 SHARED = ("drawn_world.py", "imageset.py", "new_worlds.py")  # their text is part of the key, with the world's own files
+SUMMER, LAKE = {"season": ("summer",)}, {"water": ("lake",)}
+SOME_TREES = {"trees": ("one", "two", "three", "four", "five")}
+IN_FRONT = {"front": ("pine", "oak", "birch", "poplar")}
+HOUSE = {"house": ("yes",)}
+NEEDS = {  # world -> factor -> the values of other factors without which it is never painted
+    "portraits": {
+        "hat_colour": {"hat": ("beanie", "cap", "sun hat", "headband", "hood")},
+    },
+    "landscapes": {
+        "moon": {"time": ("night",)},
+        **dict.fromkeys(("dry", "flowers", "petals"), SUMMER),
+        "boat": SUMMER | LAKE,
+        "boat_x": SUMMER | LAKE | {"boat": ("yes",)},
+        **dict.fromkeys(("tree", "tree_size"), SOME_TREES),
+        **dict.fromkeys(("front_edge", "front_size"), IN_FRONT),
+        **dict.fromkeys(("house_x", "house_size", "wall"), HOUSE),
+    },
+}
 LAYOUT = 1  # of the files; a new number leaves old files unused
 
 
@@ -96,6 +114,17 @@ def _sources(name: str) -> str:
     for path in sorted([*(folder / file for file in SHARED), *folder.glob(f"{name[:-1]}*.py")]):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def painted(name: str, factors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Where the drawing program uses a factor at all, by NEEDS: factor -> bool [N]. It may still be hidden there."""
+    table = import_module(f"course_lib.data.{name}").FACTORS
+    used = {factor: torch.ones_like(values, dtype=torch.bool) for factor, values in factors.items()}
+    for factor, needs in NEEDS[name].items():
+        for other, values in needs.items():
+            positions = torch.tensor([table[other].values.index(value) for value in values])
+            used[factor] &= torch.isin(factors[other], positions.to(factors[other].device))
+    return used
 
 
 def visible(

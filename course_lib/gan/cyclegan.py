@@ -140,18 +140,6 @@ class PatchDiscriminator(nn.Module):
         return self.layers(images)[:, 0]
 
 
-def receptive_field(layers: list[tuple[int, int]]) -> int:
-    """Pixels along a side that one number after convolutions (kernel, stride) is made from, the first layer first.
-
-    From the last layer to the first: a window of r numbers, `stride` apart, of a kernel wide covers (r - 1) * stride +
-    kernel.
-    """
-    field = 1
-    for kernel, stride in reversed(layers):
-        field = (field - 1) * stride + kernel
-    return field
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # The image buffer
 # ---------------------------------------------------------------------------------------------------------------------

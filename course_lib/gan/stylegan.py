@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.errors import CourseError
+from course_lib.gan.progressive_gan import PixelNorm, sides
 from course_lib.gan.stable_training import BatchDiscriminator, RelativisticPair
 from course_lib.gan.the_gan_game import GAN
 from course_lib.training.model import evaluating
 
-SMALLEST = 4  # pixels along a side of the learned constant
 CENTRE_DRAWS = 4096  # noises whose mean w is the centre of W
 RIDGE = 1e-3  # of the linear readout, as a share of the codes' mean square
 
@@ -62,10 +62,10 @@ class Mapping(nn.Module):
             nn.init.kaiming_normal_(dense.weight, 0.2)  # keeps the variance from layer to layer
             nn.init.zeros_(dense.bias)
             layers += [dense, nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers)
+        self.norm, self.layers = PixelNorm(), nn.Sequential(*layers)  # chapter 13's norm, of a vector
 
     def forward(self, noise: Tensor) -> Tensor:
-        return self.layers(noise / noise.square().mean(dim=1, keepdim=True).add(1e-8).sqrt())
+        return self.layers(self.norm(noise))
 
 
 class StyledLayer(nn.Module):
@@ -128,19 +128,16 @@ class Synthesis(nn.Module):
 
 def sides_of(size: int) -> list[int]:
     """The side of the maps after each layer but the last: 32 -> 4, 8, 8, 16, 16, 32, 32; 28 -> 7, 14, 14, 28, 28."""
-    sides = [size]
-    while sides[0] % 2 == 0 and sides[0] > SMALLEST:
-        sides.insert(0, sides[0] // 2)
-    if len(sides) < 3 or sides[0] > 2 * SMALLEST:
-        raise CourseError(f"size: got {size}, expected a number up to {2 * SMALLEST} doubled, such as 28, 32 or 64")
-    return [sides[0], *(side for side in sides[1:] for _ in range(2))]
+    levels = sides(size)
+    if len(levels) < 3:
+        raise CourseError(f"size: got {size}, expected one that can be halved twice, such as 28, 32 or 64")
+    return [levels[0], *(side for side in levels[1:] for _ in range(2))]
 
 
 def groups_of(size: int) -> dict[str, list[int]]:
     """Which layers are coarse (maps up to a quarter of the size), middle (half) and fine (the full size, colours)."""
-    sides = sides_of(size)
     found: dict[str, list[int]] = {"coarse": [], "middle": [], "fine": []}
-    for layer, side in enumerate([*sides, size]):
+    for layer, side in enumerate([*sides_of(size), size]):
         found["fine" if side == size else "middle" if 2 * side == size else "coarse"].append(layer)
     return found
 

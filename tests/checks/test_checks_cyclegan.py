@@ -9,7 +9,8 @@ from bank import Bank, BankTests, changed
 from course_lib import checks
 from course_lib.checks.cyclegan import FAULTS, PLACES, STRIPS, mystery_strips, traced
 from course_lib.checks.verdict import WrongAnswer
-from course_lib.gan.cyclegan import PatchDiscriminator, receptive_field
+from course_lib.cnn.pooling import receptive_field
+from course_lib.gan.cyclegan import PatchDiscriminator
 
 HEADS = {
     "cycle_errors": "def cycle_errors(images, there, back):",
@@ -133,7 +134,7 @@ def test_the_patch_is_where_gradients_come_from():
         touched = slope[0, 0].abs().sum(dim=axis).nonzero().flatten()
         assert traced(logit, layers) == (int(touched.min()), int(touched.max()))
     first, last = traced(0, layers)
-    assert last - first + 1 == receptive_field([layer[:2] for layer in layers])
+    assert last - first + 1 == receptive_field([layer[:2] for layer in layers])[0]
 
 
 def test_every_wrong_word_gets_something_to_look_at():

@@ -215,6 +215,16 @@ def test_a_factor_changes_what_it_names_and_nothing_else(name):
             assert torch.equal(one.factors[rest], other.factors[rest])
 
 
+@pytest.mark.parametrize("terrain", FACTORS["terrain"].values)
+def test_relief_is_the_height_of_the_highest_mountain(terrain):
+    """Whatever chance makes of the mountains: a reader of the picture can tell the number."""
+    size, bare = 128, {"clouds": 0.0, "front": "none", "trees": 0, "haze": 0.4, "sun_y": 0.42}
+    drawn = landscapes.draw(40, size, seed=5, terrain=terrain, time="day", **bare)
+    top = (drawn.mask("mountains").amax(2) > 0.5).int().argmax(1) / size
+    height = (drawn.factors["horizon"] - top) / drawn.factors["relief"]
+    assert 0.86 < height.min() < height.max() < 0.98
+
+
 def test_parts_lie_where_their_factors_say():
     size = 64
     axis = (torch.arange(size) + 0.5) / size

@@ -112,3 +112,19 @@ def test_the_key_follows_the_drawing_program(monkeypatch, tmp_path):
     assert worlds._sources("portraits") != before["portraits"]
     assert worlds._sources("landscapes") == before["landscapes"]
     assert cache._sources() == strokes
+
+
+@pytest.mark.parametrize(("name", "factor"), [(name, factor) for name in data.WORLDS for factor in worlds.NEEDS[name]])
+def test_where_a_factor_is_not_painted_it_changes_nothing(name, factor):
+    kind = {"portraits": portraits, "landscapes": landscapes}[name]
+    drawn = kind.draw(80, seed=3, masks=False)
+    table = kind.FACTORS[factor]
+    values = range(len(table.values)) if table.values else (table.low, table.high)
+    changed = torch.zeros(80, dtype=torch.bool)
+    for value in values:
+        changed |= (kind.draw(80, seed=3, masks=False, **{factor: value}).images != drawn.images).flatten(1).any(1)
+    painted = worlds.painted(name, drawn.factors)[factor]
+    assert not changed[~painted].any()
+    assert changed[painted].float().mean() > 0.5
+    everything_else = set(kind.FACTORS) - set(worlds.NEEDS[name])
+    assert all(worlds.painted(name, drawn.factors)[other].all() for other in everything_else)
