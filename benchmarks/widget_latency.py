@@ -50,6 +50,13 @@ OPENINGS = {  # how each widget is opened, as its chapter does
     "latent_sliders": TEST + "show.widgets.latent_sliders(models.pretrained('beta_vae_4'), test)",
     "side_by_side": "both = {name: models.pretrained(name) for name in ('r3gan', 'vae', 'autoencoder')}\n"
     "show.widgets.side_by_side(both, models.pretrained('classifier'))",
+    "fade_explorer": "show.widgets.fade_explorer(models.pretrained('progressive_gan'))",
+    "curtain": "from course_lib.show.cyclegan import Way\n"
+    "summer, winter = (data.load('landscapes', count=20, masks=False, season=season, time='day').images\n"
+    "                  for season in ('summer', 'winter'))\n"
+    "made = models.pretrained('cyclegan').translate(summer)\n"
+    "show.widgets.curtain({'summer to winter': Way(summer, made, winter)})",
+    "style_mixer": "show.widgets.style_mixer(models.pretrained('stylegan'))",
 }
 READY = (Path(__file__).parents[1] / "tests" / "browser" / "ready.js").read_text()
 PAINTED = """() => {  // what is drawn onto a canvas changes no node
