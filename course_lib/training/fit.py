@@ -15,6 +15,7 @@ from course_lib.data.arguments import SEEDS, check_whole
 from course_lib.data.batches import batches as make_batches
 from course_lib.data.imageset import ImageSet, check_images
 from course_lib.errors import CourseError, quoted
+from course_lib.places import say
 from course_lib.training import checkpoint
 from course_lib.training.arguments import limits, real
 from course_lib.training.average import MovingAverage
@@ -36,7 +37,7 @@ def fit(
     *,
     steps: int | None = None,  # train for so many batches ...
     seconds: float | None = None,  # ... or for so long, whichever ends first
-    batch_size: int | None = None,  # over all processes together; default: the model's own
+    batch_size: int | None = None,  # over all processes together; default: the model's own, or all images if fewer
     seed: int = 0,  # of the order of the images and of everything random in a step
     device: str = "auto",  # "auto", "cpu", "cuda" or "mps"
     precision: str = "auto",  # "auto" (bfloat16 autocast on CUDA), "32-true" or "bf16-mixed"
@@ -60,6 +61,9 @@ def fit(
     seed = check_whole("seed", seed, 0, SEEDS - 1)
     save_every = real("save_every", save_every, "a number of seconds, 0 or more")
     check_pair(model, images)
+    if batch_size is None and model.batch_size > len(images):
+        say(f"batches of {len(images)}, all the images there are; {model.name!r} usually takes {model.batch_size}")
+        batch_size = len(images)
     batch_size = check_whole("batch_size", model.batch_size if batch_size is None else batch_size, 1)
     facts = facts_of(model, images, seed, batch_size, folder, card)
     fabric = make_fabric(device, precision)

@@ -51,6 +51,17 @@ def test_the_schedule_reaches_the_optimisers():
     assert rate == pytest.approx(0.01 * (1 - 0.5 * 0.99))
 
 
+def test_fewer_images_than_a_batch_are_taken_together_and_it_says_so(capsys):
+    few, options = images(5), {"device": "cpu", "view": Bar(silent=True)}
+    torch.manual_seed(0)
+    run = fit(Tiny(), few, steps=3, **options)
+    assert "batches of 5, all the images there are; 'tiny' usually takes 8" in capsys.readouterr().err
+    assert_same(weights(run.model), weights(fit(Tiny(), few, steps=3, batch_size=5, **options).model))
+    assert capsys.readouterr().err == ""
+    with pytest.raises(CourseError, match="batch_size: got 8, expected at most 5"):
+        fit(Tiny(), few, steps=3, batch_size=8, **options)
+
+
 def test_seconds_end_a_run():
     run, _ = fit(Tiny(), images(), seconds=0.5, device="cpu", view=Bar(silent=True)), None
     assert 0.5 <= run.seconds < 3
