@@ -46,7 +46,7 @@ def rounds(points: Tensor, values: Sequence[float]) -> Figure:
         axis.set(xlabel="x", aspect="equal", xlim=(-0.45, 2.45), ylim=(-0.5, 2.5), xticks=(0, 1, 2), yticks=(0, 1, 2))
         for k, point in enumerate(points):
             up = 9 if point[1] > 1 else -15
-            axis.annotate(f"$P_{k}$", point.tolist(), (0, up), textcoords="offset points", ha="center")
+            axis.annotate(f"P{'₀₁₂₃'[k]}", point.tolist(), (0, up), textcoords="offset points", ha="center")
     axes[0].set_ylabel("y")
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=len(points))
     return fig

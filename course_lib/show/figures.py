@@ -6,7 +6,9 @@ import base64
 import html
 import io
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
@@ -16,6 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatterSciNotation
 from PIL import Image
 from torch import Tensor
 
@@ -29,6 +33,7 @@ SHARP = 2  # pixels of a picture for each of the page: crisp on every screen
 SMALL = 96  # pixels: larger pictures keep all their colours
 READ = 4.5  # the least contrast of small words
 LETTER = 0.085  # inches, of a letter of a row's name
+RAISED = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 
 matplotlib.style.use("petroff10")
 matplotlib.rcParams.update(
@@ -65,12 +70,35 @@ def contrast(colour: Any) -> float:
 
 def png(fig: Figure, sharp: float = 1) -> bytes:
     """The figure as PNG, `sharp` pixels for each of the page; it is closed, so that no notebook shows it twice."""
-    if budget_name() != "smoke":
-        fig.draw_without_rendering()  # a first layout, so that the second has measured every title
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=sharp * fig.dpi, pil_kwargs={"compress_level": 0})
+    with literally(fig):
+        if budget_name() != "smoke":
+            fig.draw_without_rendering()  # a first layout, so that the second has measured every title
+        fig.savefig(buffer, format="png", dpi=sharp * fig.dpi, pil_kwargs={"compress_level": 0})
     plt.close(fig)
     return as_png(Image.open(buffer).convert("RGB"), exact=True)
+
+
+class Powers(LogFormatterSciNotation):
+    """The numbers at a logarithmic axis, with raised digits where matplotlib writes mathematics: 10⁻³."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        words = super().__call__(x, pos).replace(r"\times", "×")
+        words = re.sub(r"\^\{(.*?)\}", lambda found: found[1].translate(RAISED), words)
+        return re.sub(r"\$\\mathdefault\{(.*)\}\$", r"\1", words)
+
+
+@contextmanager
+def literally(fig: Figure) -> Iterator[None]:
+    """No text of the figure is read as mathematics: a folder of images may have classes named with dollar signs."""
+    for text in fig.findobj(Text):
+        text.set_parse_math(False)
+    for axis in (axis for axes in fig.axes for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(old := axis.get_major_formatter(), LogFormatterSciNotation):
+            axis.set_major_formatter(Powers(old._base))
+            axis.set_minor_formatter(Powers(old._base, labelOnlyBase=False, minor_thresholds=(2, 0.4)))
+    with matplotlib.rc_context({"text.parse_math": False}):  # of what is made while the figure is drawn
+        yield
 
 
 def bundle(picture: bytes, alt: str, sharp: float = 1) -> dict[str, str]:

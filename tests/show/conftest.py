@@ -17,8 +17,9 @@ LARGE = 3.0  # contrast enough for bold or large words
 
 def unread(fig: Figure) -> list[str]:
     """The words of a figure that are cut off at its edge, or too pale for its white paper."""
-    for _ in range(2):  # as `figures.png` does: the second layout has measured every title
-        fig.draw_without_rendering()
+    with figures.literally(fig):
+        for _ in range(2):  # as `figures.png` does: the second layout has measured every title
+            fig.draw_without_rendering()
     paper, found = fig.bbox.padded(1), []
     ticks = {label for tick in fig.findobj(Tick) for label in (tick.label1, tick.label2)}
     for text in set(fig.findobj(Text)) - ticks:  # of ticks outside the frame there are labels that are never drawn
@@ -78,6 +79,7 @@ def shows_panels(drawn):
         ((fig, alt),) = drawn
         assert len(fig.axes) == panels
         assert len(alt) > 15
-        fig.draw_without_rendering()
+        with figures.literally(fig):
+            fig.draw_without_rendering()
 
     return check

@@ -15,7 +15,7 @@ ARCH = torch.tensor([[0.0, 0.0], [0.0, 2.0], [2.0, 2.0], [2.0, 0.0]])
 def test_every_control_point_has_its_name_and_the_last_round_lies_on_the_curve():
     fig = pictures.rounds(ARCH, (0.25, 0.5))
     for axis, t in zip(fig.axes, (0.25, 0.5), strict=True):
-        assert [text.get_text() for text in axis.texts] == ["$P_0$", "$P_1$", "$P_2$", "$P_3$"]
+        assert [text.get_text() for text in axis.texts] == ["P₀", "P₁", "P₂", "P₃"]
         ((x, y),) = axis.lines[-1].get_xydata().tolist()
         assert (x, y) == pytest.approx(library.de_casteljau(ARCH, torch.tensor([t]))[0].tolist())
 

@@ -227,3 +227,17 @@ def test_legible_colours_are_the_given_ones_only_darker():
         assert figures.contrast(figures.legible(name)) >= 4.5
     red, green, blue = (int(figures.legible("C1")[i : i + 2], 16) for i in (1, 3, 5))
     assert red > green > blue, "orange is still orange"
+
+
+def test_dollar_signs_are_text_and_powers_are_still_raised():
+    """Class names come from folders; matplotlib would read $\\frac$ as mathematics and fail."""
+    fig, (log, named) = plt.subplots(1, 2)
+    log.loglog([1, 1000], [1e-3, 10])
+    log.set_title(r"the class $\frac$")
+    named.set_xticks(range(2), [r"$\frac$", "$a_b$"])
+    named.plot([0, 1], [1, 2], label="$")
+    named.legend()
+    assert figures.png(fig).startswith(b"\x89PNG")
+    assert [t.get_text() for t in log.get_yticklabels()][1:3] == ["10⁻³", "10⁻²"]
+    assert [t.get_text() for t in named.get_xticklabels()] == [r"$\frac$", "$a_b$"]
+    assert log.title.get_parse_math() is False
