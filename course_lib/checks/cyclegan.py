@@ -167,7 +167,8 @@ from_buffer = exercise(CHAPTER, "from_buffer")(
             ),
             "new one shown": (
                 partial(exchanged, late=True),
-                "you put the new fake into its seat first and then show what sits there: show first, then replace",
+                "where an old fake is due you show the one that has just taken its seat: show first, then replace. "
+                "If you did, what you show is a view of the buffer and changes with it: take its .clone()",
             ),
             "always replaced": (
                 partial(exchanged, always=True),
@@ -281,6 +282,13 @@ patch_of = exercise(CHAPTER, "patch_of")(
             "end beyond": (
                 lambda logit, layers: (traced(logit, layers)[0], traced(logit, layers)[1] + 1),
                 "your second number is the pixel after the patch: return the last pixel in it",
+            ),
+            "first and side": (
+                lambda logit, layers: (
+                    traced(logit, layers)[0],
+                    1 + traced(logit, layers)[1] - traced(logit, layers)[0],
+                ),
+                "your second number is how wide the patch is: return its last pixel",
             ),
             "swapped": (
                 lambda logit, layers: traced(logit, layers)[::-1],

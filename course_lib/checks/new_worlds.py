@@ -80,7 +80,7 @@ signed_distance = exercise(
     Formula(
         measured,
         polygons,
-        what="the distances",
+        what="your answer",
         wrong={
             "not closed": (
                 partial(measured, closed=False),
@@ -265,7 +265,7 @@ seen = exercise(CHAPTER, "seen")(
     Formula(
         shares,
         alphas,
-        what="the shares",
+        what="your answer",
         wrong={
             "back to front": (
                 partial(shares, front=False),
@@ -336,7 +336,7 @@ LOOK_AGAIN = {
         None,
     ): "its colours are right, but its outlines are staircases, and what should be faint is not there",
     ("added", None): "it is too bright, most of all where much lies over each other: what was not taken away?",
-    ("healthy", None): "nothing is wrong with it: soft edges, shadows, no fringe",
+    ("healthy", None): "which fault do you see in it? Look at edges, shadows and fringes, one by one",
     ("alpha twice", "healthy"): "compare its soft places with the healthy sheet: every edge has a dark line around it",
     ("alpha twice", "hard edges"): "its edges are soft; they are dark, and so are its shadows",
     ("alpha twice", None): "its flat areas are right, and whatever is half transparent is too dark",

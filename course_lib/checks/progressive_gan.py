@@ -179,6 +179,14 @@ def rising(over: int, step: int, fade: int, hold: int, level: int) -> float:
 RIGHT_ALPHA = staged(rising)
 
 
+def one_step_late(step: int, fades: list[int], holds: list[int]) -> tuple[int, float]:
+    for level, (fade, hold) in enumerate(zip(fades, holds, strict=True)):
+        if step <= fade + hold or level == len(fades) - 1:
+            return level, float(rising(step, step, fade, hold, level))
+        step -= fade + hold
+    raise AssertionError("a schedule without levels")
+
+
 def level_after_fade(step: int, fades: list[int], holds: list[int]) -> tuple[int, float]:
     level, alpha = RIGHT_ALPHA(step, fades, holds)
     return (level - 1, alpha) if alpha < 1 else (level, alpha)
@@ -244,6 +252,11 @@ level_and_alpha = exercise(CHAPTER, "level_and_alpha", ours(library.growth))(
                 staged(lambda *_: 1),
                 "your alpha is 1 at once: during the first `fade` steps of a level it rises",
             ),
+            "a step late": (
+                one_step_late,
+                "every level of yours ends one step late: level 0 has the steps 0 to holds[0] - 1, so that the next "
+                "one begins at step holds[0]; < and not <=",
+            ),
             "level too late": (
                 level_after_fade,
                 "you name the old level while the new one fades in: a level counts from the first step of its fade",
@@ -306,19 +319,23 @@ equalised_conv = exercise(CHAPTER, "equalised_conv", ours(library.Equalised.forw
             ),
             "outputs counted": (
                 partial(scaled_conv, scale=lambda weight: math.sqrt(2 / weight[:, 0].numel())),
-                "you count the numbers that go OUT, O · k · k: the scale is about those that come IN to one output",
+                "you count the numbers that go OUT, O · k · m: the scale is about those that come IN to one output",
             ),
             "channels only": (
                 partial(scaled_conv, scale=lambda weight: math.sqrt(2 / weight.shape[1])),
-                "you count the channels only: one output adds up C · k · k numbers",
+                "you count the channels only: one output adds up C · k · m numbers",
             ),
             "pixels only": (
                 partial(scaled_conv, scale=lambda weight: math.sqrt(2 / weight[0, 0].numel())),
-                "you count the pixels of the kernel only: one output adds up C · k · k numbers",
+                "you count the pixels of the kernel only: one output adds up C · k · m numbers",
             ),
             "all weights counted": (
                 partial(scaled_conv, scale=lambda weight: math.sqrt(2 / weight.numel())),
-                "you count all weights: one output uses C · k · k of them",
+                "you count all weights: one output uses C · k · m of them",
+            ),
+            "square kernel taken for granted": (
+                partial(scaled_conv, scale=lambda weight: math.sqrt(2 / (weight.shape[1] * weight.shape[2] ** 2))),
+                "you take the kernel for a square: it is k × m, and one output adds up C · k · m numbers",
             ),
             "no root": (
                 partial(scaled_conv, scale=lambda weight: 2 / weight[0].numel()),
@@ -441,6 +458,21 @@ pixel_norm = exercise(CHAPTER, "pixel_norm", ours(library.PixelNorm.forward))(
             "mean of sizes": (
                 lambda x: x / (x.abs().mean(1, keepdim=True) + 1e-8),
                 "you divide by the mean of the absolute values: square, average, then the root",
+            ),
+            "variance": (
+                lambda x: x * (x.var(1, keepdim=True, correction=0) + 1e-8).rsqrt(),
+                "you divide by the deviation, for which the mean is taken out first: here the squares of the numbers "
+                "themselves are averaged",
+            ),
+            "outside the root": (
+                lambda x: x / (x.square().mean(1, keepdim=True).sqrt() + 1e-8),
+                "right numbers, but at a pixel whose features are all 0 the gradient breaks: the 1e-8 belongs under "
+                "the root",
+            ),
+            "not below": (
+                lambda x: x / x.square().mean(1, keepdim=True).sqrt().clamp_min(1e-8),
+                "right numbers, but at a pixel whose features are all 0 the gradient is another one: add 1e-8 under "
+                "the root instead of cutting off",
             ),
             "norm is a constant": (
                 lambda x: x * (x.detach().square().mean(1, keepdim=True) + 1e-8).rsqrt(),
@@ -580,7 +612,7 @@ class FaultyGrowth(library.ProgressiveGAN):
     def grown(self) -> tuple[int, float]:
         step = int(self.age) + (HOLD if self.fault == "untrained level" else 0)
         level, alpha = library.growth(step, FADE, HOLD, len(self.sides) - 1)
-        if self.fault == "wrong counter" and level:
+        if self.fault == "wrong counter":
             alpha = min(1.0, (step + 1) / FADE)
         return level, alpha
 
@@ -676,14 +708,11 @@ def contrast(model: FaultyGrowth, noise: Tensor) -> float:
 HEED = {  # what it is, what was said -> what to look at; None stands for any other word
     ("zeroed gradients", None): "its first moves are several times the rate: what had the optimiser counted before the "
     "new layers got their first gradient?",
-    ("untrained level", None): "look at the first row: which level, which alpha, and how long had level 0 learned?",
-    (
-        "healthy",
-        None,
-    ): "nothing in its log is out of order: alpha rises from 0.1, reals fade with it, first moves are 1",
+    ("untrained level", None): "look at step 0: which level, which alpha, and how long had level 0 learned?",
+    ("healthy", None): "which of its curves is out of order, and at which step? go through them one by one",
     ("batch norm", None): "compare its samples in eval and in train mode",
-    ("wrong counter", None): "look at alpha in the first row of a new level",
-    ("sharp reals", None): "alpha is below 1 in some rows: what should that do to the detail of the real images?",
+    ("wrong counter", None): "look at alpha in the first step of a new level",
+    ("sharp reals", None): "alpha is below 1 at some steps: what should that do to the detail of the real images?",
 }
 
 

@@ -29,6 +29,7 @@ def layers(generator: torch.Generator) -> Iterator[Case]:
             "weight": normal(generator, outputs, inputs, side, side),
             "style": 1 + normal(generator, count, inputs),
         }
+    yield {"weight": 1e-4 * normal(generator, 4, 3, 3, 3), "style": 1 + normal(generator, 2, 3)}  # faint kernels
 
 
 def modulated(
@@ -98,6 +99,11 @@ modulated_kernels = exercise(CHAPTER, "modulated_kernels")(
                 but(axes=(3, 4)),
                 "each input channel was divided by its own length, which takes the style out again: the length runs "
                 "over the inputs too",
+            ),
+            "something under the root": (
+                but(length=lambda scaled, plain, axes: (scaled.square().sum(axes, True) + 1e-8).sqrt()),
+                "you added a small number under the root, as the library does against a length of zero: leave it out "
+                "here, faint kernels come out too short",
             ),
             "no root": (
                 but(length=lambda scaled, plain, axes: scaled.square().sum(axes, True)),
@@ -321,6 +327,18 @@ truncated = exercise(CHAPTER, "truncated")(
             "psi squared": (
                 lambda styles, centre, psi: towards(styles, centre, psi.square()),
                 "psi was applied twice: once is enough",
+            ),
+            "sign lost": (
+                lambda styles, centre, psi: towards(styles, centre, psi.abs()),
+                "you dropped the sign of psi: below 0 the style goes to the other side of the centre",
+            ),
+            "cut off below 0": (
+                lambda styles, centre, psi: towards(styles, centre, psi.clamp(0, 1)),
+                "a psi below 0 became 0 in your code: it takes the style to the other side of the centre",
+            ),
+            "away from the centre": (
+                lambda styles, centre, psi: centre - psi[:, None] * (styles - centre),
+                "you went the other way from the centre: centre + psi * (style - centre)",
             ),
         },
     )
