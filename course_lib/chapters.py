@@ -111,8 +111,8 @@ CHAPTERS = (
         built="gradient descent, backpropagation on a graph, the five steps by hand; validation and overfitting; what "
         "the filters learned",
         article="A 3.1.3",
-        modules=("cnn.training_a_cnn", "cnn.detection"),
-        models={"classifier": "cnn.training_a_cnn.Classifier", "detector": "cnn.detection.Detector"},
+        modules=("cnn.training_a_cnn",),
+        models={"classifier": "cnn.training_a_cnn.Classifier"},
         shipped={
             "classifier": Shipped("classifier", 3000),
             "classifier_mnist": Shipped("classifier", 3000, "mnist"),
@@ -251,7 +251,9 @@ CHAPTERS = (
         modules=("gan.cyclegan", "gan.counterparts"),
         models={"cyclegan": "gan.cyclegan.CycleGAN"},
         shipped={
-            "cyclegan": Shipped("cyclegan", 1200, "landscapes", settings={"first": 0, "second": 2}),
+            "cyclegan": Shipped(
+                "cyclegan", 3000, "landscapes", settings={"first": 0, "second": 2}, precision="bf16-mixed"
+            ),
         },
         widgets={"curtain": "curtain"},
         minutes=70,
@@ -268,6 +270,19 @@ CHAPTERS = (
         shipped={"stylegan": Shipped("stylegan", 6000, "portraits")},
         widgets={"style_mixer": "truncation"},
         minutes=55,
+    ),
+    Chapter(
+        number=17,
+        stem="detection",
+        title="Finding digits",
+        built="the classifier slid over a large canvas: dense layers as convolutions, nothing as a class, heat map, "
+        "IoU and non-maximum suppression, average precision; numbers read from left to right",
+        article="A 1.2, 2",
+        modules=("cnn.detection",),
+        models={"detector": "cnn.detection.Detector"},
+        shipped={"detector": Shipped("detector", 400, settings={"start": "classifier"})},
+        widgets={"digit_finder": "threshold"},
+        minutes=50,
     ),
 )
 

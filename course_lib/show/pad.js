@@ -1,9 +1,13 @@
 // A square to draw on. `strokes` is a list of strokes, each a list of [x, y] in [0, 1], y pointing down; the one being
-// drawn is sent as it grows, so that what is read from it follows the pen.
+// drawn is sent as it grows, so that what is read from it follows the pen. Where the model has them: `side`, the height
+// in pixels; `aspect`, width over height; `guides`, heights of faint lines; `marks`, boxes [left, top, right, bottom,
+// words] over the drawing, shares of the canvas.
 function render({ model, el }) {
-  const side = 240;
+  const side = model.get("side") || 240;
+  const wide = side * (model.get("aspect") || 1);
   const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = side;
+  canvas.width = wide;
+  canvas.height = side;
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", "Drawing pad: draw with the mouse, a pen or a finger");
@@ -16,15 +20,25 @@ function render({ model, el }) {
   let [stroke, before, sent] = [null, [], 0];
 
   const paint = () => {
-    pen.clearRect(0, 0, side, side);
+    pen.clearRect(0, 0, wide, side);
+    pen.lineWidth = 1;
+    pen.strokeStyle = "#666";
+    for (const y of model.get("guides") || []) pen.strokeRect(-1, y * side, wide + 2, 0.1);
     pen.strokeStyle = "#fff";
     pen.lineWidth = side * model.get("width");
     pen.lineCap = pen.lineJoin = "round";
     for (const points of stroke ? [...before, stroke] : model.get("strokes")) {
       pen.beginPath();
-      points.forEach(([x, y], i) => (i ? pen.lineTo(x * side, y * side) : pen.moveTo(x * side, y * side)));
-      if (points.length === 1) pen.lineTo(points[0][0] * side + 0.1, points[0][1] * side);
+      points.forEach(([x, y], i) => (i ? pen.lineTo(x * wide, y * side) : pen.moveTo(x * wide, y * side)));
+      if (points.length === 1) pen.lineTo(points[0][0] * wide + 0.1, points[0][1] * side);
       pen.stroke();
+    }
+    pen.lineWidth = 2;
+    pen.strokeStyle = pen.fillStyle = "#ffa90e";
+    pen.font = "15px sans-serif";
+    for (const [left, top, right, bottom, words] of model.get("marks") || []) {
+      pen.strokeRect(left * wide, top * side, (right - left) * wide, (bottom - top) * side);
+      pen.fillText(words, left * wide, Math.max(14, top * side - 5));
     }
   };
   const where = (event) => {
@@ -59,6 +73,7 @@ function render({ model, el }) {
     model.save_changes();
   });
   model.on("change:strokes", paint);
+  model.on("change:marks", paint);
   el.append(canvas, clear);
   paint();
 }

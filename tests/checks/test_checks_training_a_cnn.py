@@ -6,16 +6,14 @@ import itertools
 
 import torch
 from bank import Bank, BankTests, changed
-from torchvision.ops import box_iou, nms
 
-from course_lib import checks, data
+from course_lib import data
 from course_lib.checks import training_a_cnn
 
 HEADS = {
     "cross_entropy": "def cross_entropy(logits, labels):",
     "train_step": "def train_step(model, optimizer, images, labels):",
     "diagnosis": "def diagnosis():",
-    "non_max_suppression": "def non_max_suppression(boxes, scores, threshold):",
 }
 
 
@@ -38,30 +36,6 @@ loss.backward()
 optimizer.step()
 return loss.item()
 """
-SUPPRESS = """
-left, top, right, bottom = boxes.T
-area = (right - left) * (bottom - top)
-order = scores.argsort(descending=True)
-kept = []
-while len(order):
-    i, rest = order[0], order[1:]
-    kept.append(int(i))
-    w = (torch.minimum(right[i], right[rest]) - torch.maximum(left[i], left[rest])).clamp(min=0)
-    h = (torch.minimum(bottom[i], bottom[rest]) - torch.maximum(top[i], top[rest])).clamp(min=0)
-    shared = w * h
-    iou = shared / (area[i] + area[rest] - shared)
-    order = rest[iou <= threshold]
-return torch.tensor(kept, dtype=torch.int64)
-"""
-PAIRS = """
-iou = box_iou(boxes, boxes)
-kept = []
-for i in scores.argsort(descending=True).tolist():
-    if all(iou[i, j] <= threshold for j in kept):
-        kept.append(i)
-return torch.tensor(kept, dtype=torch.int64)
-"""
-
 DIAGNOSIS = """
 return {
     "A": "rate too low",
@@ -75,7 +49,6 @@ return {
 
 ZERO = "optimizer.zero_grad()\n"
 LOSS = "F.cross_entropy(logits, labels)"
-RESULT = "return torch.tensor(kept, dtype=torch.int64)"
 LATE = ("optimizer.step()", "optimizer.step()\nloss.backward()")
 
 
@@ -122,19 +95,6 @@ RIGHT = {
         """
         words = ["overfitting", "healthy", "softmax twice", "validation leak", "rate too high", "rate too low"]
         return dict(zip("ECDBFA", words))
-        """,
-    ],
-    "non_max_suppression": [
-        SUPPRESS,
-        PAIRS,
-        """
-        order = torch.argsort(-scores)
-        iou = box_iou(boxes[order], boxes[order])
-        alive = torch.ones(len(order), dtype=torch.bool)
-        for i in range(len(order)):
-            if alive[i]:
-                alive[i + 1:] &= iou[i, i + 1:] <= threshold
-        return order[alive]
         """,
     ],
 }
@@ -235,16 +195,6 @@ WRONG = [
     ("diagnosis", "unknown word", changed(DIAGNOSIS, "overfitting", "overfit")),
     ("diagnosis", "unknown word", changed(DIAGNOSIS, '"overfitting"', "[]")),
     ("diagnosis", "type", "return ['rate too low', 'validation leak']"),
-    ("non_max_suppression", "x and y mixed", changed(SUPPRESS, "left, top, right,", "left, right, top,")),
-    ("non_max_suppression", "type", changed(SUPPRESS, RESULT, "return kept")),
-    ("non_max_suppression", "dtype", changed(SUPPRESS, "torch.int64", "torch.float32")),
-    ("non_max_suppression", "empty list", changed(PAIRS, ", dtype=torch.int64", "")),
-    ("non_max_suppression", "no boxes", "scores.max()\n" + PAIRS.strip()),
-    ("non_max_suppression", "shape", "return torch.tensor([7, 4, 1])"),
-    ("non_max_suppression", "wrong", changed(SUPPRESS, RESULT, RESULT + ".roll(1)")),
-    ("non_max_suppression", "borrowed", "return nms(boxes, scores, threshold)"),
-    ("non_max_suppression", "borrowed", "return torch.ops.torchvision.nms(boxes, scores, threshold)"),
-    ("non_max_suppression", "changes its input", "boxes[:, :2] += 1\n" + SUPPRESS.strip()),
 ]
 
 
@@ -253,12 +203,7 @@ def loss(logits, labels):
 
 
 class TestBank(BankTests):
-    bank = Bank("04_training_a_cnn", HEADS, RIGHT, WRONG, space={"box_iou": box_iou, "nms": nms, "loss": loss})
-
-
-def test_the_right_suppression_is_torchvisions():
-    for case in checks.non_max_suppression.body.cases(torch.Generator().manual_seed(2)):
-        assert torch.equal(checks.non_max_suppression.body.right(**case), nms(*case.values()))
+    bank = Bank("04_training_a_cnn", HEADS, RIGHT, WRONG, space={"loss": loss})
 
 
 def test_every_confusion_has_words_that_name_the_letter():

@@ -239,6 +239,10 @@ def finding_digits(device: torch.device) -> None:
         found = detector.detect(shown, threshold=0.0)
         detection.score(found, canvases)
         detection.score(found, here)
+        detection.mean_average_precision(found, canvases)
+    rows = detection.in_a_row(there.images, there.labels)
+    on(device, rows.images, rows.labels, rows.boxes, detection.reaching_in(canvases, (24, 24)))
+    on(device, detection.by_cropping(detector, rows.images), detection.window_around(rows.images, 3, 4))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -353,6 +357,7 @@ def panels_and_views(device: torch.device) -> None:
         models.pretrained(name).to(device) for name in ("classifier", "conditional_gan", "vae", "vae_plane")
     )
     widgets.digit_reader(reader)
+    widgets.digit_finder(models.pretrained("detector").to(device))
     widgets.digit_press(press, reader)
     widgets.latent_explorer(models.pretrained("r3gan").to(device))
     widgets.side_by_side({"vae": vae, "gan": models.pretrained("dcgan").to(device)}, reader, count=2)

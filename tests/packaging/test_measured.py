@@ -23,8 +23,6 @@ MADE_BEFORE = {  # records named the code under them; each leaves this list when
     "conditional_gan_mnist",
     "conditional_gan_strokes",
     "convolution",
-    "detection_mnist",
-    "detection_strokes",
     "drawing",
     "gan_speed_cpu",
     "realism",
