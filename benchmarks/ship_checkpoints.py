@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from course_lib import data, models
-from course_lib.chapters import SHIPPED, Shipped
+from course_lib.chapters import SHIPPED
 
 FOLDER = Path(__file__).parents[1] / "course_lib" / "checkpoints"
 
@@ -29,11 +29,14 @@ def main() -> None:
         steps = options.steps or how.steps
         words = ["train", how.model, "--data", how.data, "--steps", str(steps), "--seed", str(how.seed)]
         words += ["--device", "cpu"] + (["--count", str(how.count)] if how.count else [])
-        words += ["--precision", how.precision] if how.precision != Shipped.precision else []
+        words += (["--size", str(how.size)] if how.size else []) + (["--colour"] if how.colour else [])
+        words += ["--precision", how.precision] if how.precision else []
         words += [word for key, value in how.settings.items() for word in ("--set", f"{key}={value}")]
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([sys.executable, "-m", "course_lib", *words, "--out", folder], check=True)
-            score = models.load(folder).evaluate(data.load(how.data, split="test"))
+            score = models.load(folder).evaluate(
+                data.load(how.data, split="test", size=how.size, colour=how.colour, masks=False)
+            )
             command = f"python -m course_lib {' '.join(words)} --out DIR"
             models.ship(folder, options.folder / f"{name}.safetensors", command=command, score=score)
         print(name, score, flush=True)

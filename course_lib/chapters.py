@@ -20,7 +20,9 @@ class Shipped:
     settings: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     count: int | None = None  # of training images; None is the usual number
-    precision: str = "32-true"  # "bf16-mixed" is faster on processors that multiply in bfloat16, and slower on others
+    size: int | None = None  # of the images in pixels; None is the usual one
+    colour: bool = False
+    precision: str | None = None  # "bf16-mixed" is faster on processors that multiply in bfloat16; None: as usual there
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Chapter:
         return self.number > 0
 
 
+DRAWN_16, DRAWN_64 = ({"size": size, "colour": True, "precision": "bf16-mixed"} for size in (16, 64))
 SMALL = {"latent": 10, "hidden": 64, "width": 8}  # five of them ship together
 
 CHAPTERS = (
@@ -240,6 +243,29 @@ CHAPTERS = (
         shipped={"progressive_gan": Shipped("progressive_gan", 3004, "portraits")},
         widgets={"fade_explorer": "alpha"},
         minutes=60,
+    ),
+    Chapter(
+        number=14,
+        stem="stackgan",
+        title="From words to pictures",
+        built="a caption becomes a sketch, and the sketch a picture: text encoder, conditioning augmentation, a "
+        "discriminator that reads; every word checked, for combinations never seen in training too",
+        article="B 1",
+        modules=("gan.stackgan", "data.wording", "cnn.hand_reader", "metrics.said"),
+        models={
+            "hand_reader": "cnn.hand_reader.HandReader",
+            "sketch_gan": "gan.stackgan.SketchGAN",
+            "stackgan": "gan.stackgan.StackGAN",
+        },
+        shipped={
+            "hand_reader": Shipped("hand_reader", 1500, count=20_000, **DRAWN_64),
+            "sketch_strokes": Shipped("sketch_gan", 5000, count=30_000, **DRAWN_16),
+            "sketch_portraits": Shipped("sketch_gan", 2500, "portraits", **DRAWN_16),
+            "stack_strokes": Shipped("stackgan", 3000, count=20_000, **DRAWN_64),
+            "stack_portraits": Shipped("stackgan", 415, "portraits", count=5000, **DRAWN_64),
+        },
+        widgets={"caption_writer": "others"},
+        minutes=55,
     ),
     Chapter(
         number=15,

@@ -424,4 +424,29 @@ TERMS = (
         ("equalised",),
     ),
     Term("pixel norm", 13, "every pixel's features divided by their root mean square over the channels"),
+    Term("vocabulary", 14, "the list of all words that a network reads, each with its number"),
+    Term(
+        "recurrent network",
+        14,
+        "a network with a state, which one rule makes anew from the state and the next word",
+        ("recurrent networks",),
+    ),
+    Term(
+        "gated recurrent unit",
+        14,
+        "a rule for a recurrent network's state: a gate says for each number how much of the old one stays",
+        ("GRU",),
+    ),
+    Term(
+        "conditioning augmentation",
+        14,
+        "a cloud of codes for every caption in place of a point, kept wide by a KL divergence",
+    ),
+    Term(
+        "matching-aware discriminator",
+        14,
+        "one that is also trained on real images with wrong captions",
+        ("matching-aware",),
+    ),
+    Term("StackGAN", 14, "two stages: a caption becomes a small sketch, and sketch and caption a larger picture"),
 )

@@ -46,6 +46,7 @@ RUNS = {  # benchmark -> words that make it short, and the record it leaves
         ["--images", "200", "--samples", "40", "--seconds", "0.01", "--ablation", "0.01", "--seeds", "0"],
         "progressive_gan_portraits",
     ),
+    "stackgan": (["--images", "300", "--samples", "8", "--steps", "1", "--seeds", "0"], "stackgan"),
     "stylegan": (["--images", "200", "--samples", "40", "--seconds", "0.01", "--seeds", "0"], "stylegan_portraits"),
     "threads": (["--steps", "1", "--repeats", "1", "--settings", "one thread"], "threads"),
     "vae_bound": ([*FEW, "--iwae-images", "2"], "vae_strokes"),
