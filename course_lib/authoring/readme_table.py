@@ -60,6 +60,8 @@ def rows() -> list[tuple[str, str, dict]]:
     for name in ("mnist", "strokes"):
         what = "GAN, VAE and autoencoder after {seconds:g} s each, data {data}: Fréchet distance"
         add(f"gan_or_vae_{name}", what, contest)
+    sketched = "chapter 14's sketches of strokes, {steps:,} steps: words that came true, captions seen and held out"
+    add("stackgan", sketched, words_true)
     for name in ("season", "time", "glasses"):
         what = "chapter 15's CycleGAN, worlds {worlds}, {steps:,} steps: grey levels off the true counterpart"
         add(f"cyclegan_{name}", what, unpaired)
@@ -93,6 +95,17 @@ def factors_read(record: dict) -> str:
         worst = [score for score in worst if not math.isnan(score)]  # some are never visible at this size
         parts.append(f"{what} {statistics.median(worst):.3f} in the median, {min(worst):.3f} at worst")
     return f"{', '.join(parts)}, {len(record['seeds'])} seeds"
+
+
+def words_true(record: dict) -> str:
+    """The share of pictures whose every word came true, with each part and without it."""
+    parts = []
+    for row in record["rows"].values():
+        seen, unseen = (statistics.mean(seed["all"] for seed in row[which]) for which in ("seen", "unseen"))
+        parts.append(f"{row['title']} {seen:.1%} and {unseen:.1%}")
+    floors = record["floors"]
+    judged = f"real drawings {floors['seen']['all']:.1%} and {floors['unseen']['all']:.1%}"
+    return f"every word of a caption: {', '.join(parts)}; {judged}; {len(record['seeds'])} seeds"
 
 
 def company_of_threads(record: dict) -> str:
