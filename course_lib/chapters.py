@@ -282,7 +282,7 @@ CHAPTERS = (
             ),
         },
         widgets={"curtain": "curtain"},
-        minutes=70,
+        minutes=75,
     ),
     Chapter(
         number=16,
