@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_lib import models
-from course_lib.cnn.hand_reader import ink_colour, small_ink
 from course_lib.data.captions import colour_names
 from course_lib.data.imageset import ImageSet
+from course_lib.data.ink import ink_colour, small_ink
 from course_lib.data.wording import PORTRAITS, STROKES, Wording, facts, wording_of
 from course_lib.errors import CourseError
 from course_lib.metrics.judge import features, fitted
