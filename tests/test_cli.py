@@ -105,7 +105,7 @@ def test_the_same_seed_trains_the_same_weights(capsys, tmp_path):
     [
         (
             ["train", "resnet", "--steps", "1", "--out", "x"],
-            "model: got 'resnet', expected one of classifier, detector",
+            "model: got 'resnet', expected one of classifier, mlp_gan",
         ),
         (["train", "classifier", "--out", "x", "--data", "strokes"], "steps: got neither steps nor seconds"),
         (
@@ -293,9 +293,13 @@ def test_help_of_train_lists_the_models(capsys):
 
 
 def test_every_model_trains_a_step_saves_and_loads(capsys, tmp_path):
-    worlds = {how.model: how.data for how in SHIPPED.values() if how.data in data.WORLDS}
+    shipped = {how.model: how for how in SHIPPED.values()}
     for name in models.MODELS:
-        words = ["--data", worlds.get(name, "strokes"), "--count", 300, "--steps", 1, "--device", "cpu"]
+        how = shipped.get(name)
+        words = ["--data", how.data if how and how.data in data.WORLDS else "strokes", "--count", 300, "--steps", 1]
+        words += ["--device", "cpu"]
+        if how and how.colour:
+            words += ["--colour", "--size", how.size or 28]
         status, _, err = run(capsys, "train", name, *words, "--out", tmp_path / name)
         assert status == 0, err
         assert models.load(tmp_path / name).name == name

@@ -120,7 +120,7 @@ def test_other_commands_point_to_it_in_one_line(tmp_path):
 def test_help_and_the_work_folder_need_no_torch():
     done = run_without("torch", "train", "--help")
     assert done.returncode == 0, done.stderr
-    assert "NAME is one of: classifier, detector" in done.stdout
+    assert "NAME is one of: classifier, mlp_gan" in done.stdout
     code = "import sys; sys.modules['torch'] = None; import course_lib.learner.workspace, course_lib.learner.progress"
     subprocess.run([sys.executable, "-c", code], check=True)
 

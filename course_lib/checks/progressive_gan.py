@@ -469,11 +469,6 @@ pixel_norm = exercise(CHAPTER, "pixel_norm", ours(library.PixelNorm.forward))(
                 "right numbers, but at a pixel whose features are all 0 the gradient breaks: the 1e-8 belongs under "
                 "the root",
             ),
-            "not below": (
-                lambda x: x / x.square().mean(1, keepdim=True).sqrt().clamp_min(1e-8),
-                "right numbers, but at a pixel whose features are all 0 the gradient is another one: add 1e-8 under "
-                "the root instead of cutting off",
-            ),
             "norm is a constant": (
                 lambda x: x * (x.detach().square().mean(1, keepdim=True) + 1e-8).rsqrt(),
                 "right numbers, but the norm is a constant to autograd: it depends on x, so leave .detach() out",

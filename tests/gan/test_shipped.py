@@ -14,7 +14,7 @@ COUNT = 1000
 GANS = [
     name
     for name, how in chapters.SHIPPED.items()
-    if chapters.MODELS[how.model].startswith("gan.") and how.data == "strokes"
+    if chapters.MODELS[how.model].startswith("gan.") and how.data == "strokes" and not how.colour
 ]
 
 
