@@ -11,9 +11,9 @@ from __future__ import annotations
 import time
 
 import torch
-from runner import columns, images, options_for, rounded, write
+from runner import columns, images, options_for, rounded, trained, write
 
-from course_lib import models, training
+from course_lib import models
 from course_lib.cnn.detection import (
     Detector,
     away_from_the_border,
@@ -22,6 +22,7 @@ from course_lib.cnn.detection import (
     mean_average_precision,
     read_number,
     scatter,
+    score,
 )
 from course_lib.data.imageset import ImageSet
 
@@ -34,8 +35,9 @@ def figures(detector: Detector, test: ImageSet, seed: int) -> dict[str, float]:
     rows = in_a_row(test.images[:4000], test.labels[:4000], seed=seed)
     wanted = ["".join(map(str, labels)) for labels in rows.labels.tolist()]
     read = [read_number(found) for found in detector.detect(rows.images)]
-    return detector.evaluate(test) | {
-        "average_precision": mean_average_precision(detector.detect(scene.images), scene),
+    found = detector.detect(scene.images)
+    return score(found, scene) | {
+        "average_precision": mean_average_precision(found, scene),
         "numbers": sum(a == b for a, b in zip(read, wanted, strict=True)) / len(wanted),
     }
 
@@ -61,17 +63,16 @@ def main() -> None:
     train, test = images(options)
     results = []
     for seed in options.seeds:
-        torch.manual_seed(seed)
         classifier = models.pretrained("classifier_mnist" if options.data == "mnist" else "classifier")
-        begun = time.process_time()
-        run = training.fit(Detector.from_classifier(classifier), train, steps=options.steps, seed=seed, device="cpu")
-        seconds = time.process_time() - begun
-        results.append(figures(run.model, test, seed) | {"seconds": seconds})
+        detector, paid = trained(
+            lambda _, known=classifier: Detector.from_classifier(known), train, steps=options.steps, seed=seed
+        )
+        results.append(figures(detector, test, seed) | paid)
         print(f"seed {seed}: {rounded(results[-1])}", flush=True)
     kept = columns(results, FIGURES)
     recall, precision = kept["recall"], kept["precision"]
     print(f"recall {min(recall):.2%} to {max(recall):.2%}, precision {min(precision):.2%} to {max(precision):.2%}")
-    speed = sliding_against_cropping(run.model, scatter(test.images[:4], test.labels[:4], seed=0).images)
+    speed = sliding_against_cropping(detector, scatter(test.images[:4], test.labels[:4], seed=0).images)
     print(f"sliding is {speed['faster']:.1f} times faster than cropping; answers differ by {speed['gap']:.1e} at most")
     write(
         options,

@@ -10,14 +10,13 @@ python benchmarks/stackgan.py --seeds 0 1 2 --write
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
+from functools import partial
 from typing import Any
 
-import torch
-from runner import options_for, rounded, write
+from runner import options_for, rounded, trained, write
 
-from course_lib import data, training
+from course_lib import data
 from course_lib.gan.stackgan import SketchGAN
 from course_lib.metrics import said
 
@@ -42,24 +41,14 @@ def main() -> None:
     floors: dict[str, Any] = {}
     for seed in options.seeds:
         for name, (_, config) in ROWS.items():
-            torch.manual_seed(seed)
-            begun = time.process_time()
-            run = training.fit(
-                SketchGAN.for_data(train, **config),
-                train,
-                steps=options.steps,
-                seed=seed,
-                device="cpu",
-                precision="32-true",
-            )
-            spent = time.process_time() - begun
-            figures = said.figures(run.model, test, options.samples, seed)
+            model, paid = trained(partial(SketchGAN.for_data, **config), train, steps=options.steps, seed=seed)
+            figures = said.figures(model, test, options.samples, seed)
             row = {
                 "seen": figures["seen"],
                 "unseen": figures["unseen"],
                 "frechet_distance": figures["frechet_distance"],
             }
-            row |= {"steps": run.steps, "seconds": round(spent, 1)}
+            row |= {"steps": paid["steps"], "seconds": paid["seconds"]}
             floors = {
                 "seen": figures["floor_seen"],
                 "unseen": figures["floor_unseen"],

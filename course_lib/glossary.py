@@ -390,27 +390,6 @@ TERMS = (
         "how fast features change on a way through the codes, squared, on average",
         ("path length",),
     ),
-    Term("fully convolutional", 17, "of a network: without layers that ask for a fixed size, so it reads any canvas"),
-    Term("heat map", 17, "a picture with a colour for each answer of a network that slides", ("heat maps",)),
-    Term("background class", 17, "a class for what is none of the others, with examples of its own"),
-    Term(
-        "intersection over union",
-        17,
-        "the area that two boxes share, divided by the area that they cover together",
-        ("IoU",),
-    ),
-    Term(
-        "non-maximum suppression",
-        17,
-        "keep the most certain box, drop those that overlap it, go on with the rest",
-    ),
-    Term(
-        "average precision",
-        17,
-        "the area under the curve of precision over recall, made to fall",
-        ("mean average precision",),
-    ),
-    Term("image pyramid", 17, "the same picture in several sizes, each read by the same network", ("image pyramids",)),
     Term(
         "progressive growing",
         13,
@@ -449,4 +428,25 @@ TERMS = (
         ("matching-aware",),
     ),
     Term("StackGAN", 14, "two stages: a caption becomes a small sketch, and sketch and caption a larger picture"),
+    Term("fully convolutional", 17, "of a network: without layers that ask for a fixed size, so it reads any canvas"),
+    Term("heat map", 17, "a picture with a colour for each answer of a network that slides", ("heat maps",)),
+    Term("background class", 17, "a class for what is none of the others, with examples of its own"),
+    Term(
+        "intersection over union",
+        17,
+        "the area that two boxes share, divided by the area that they cover together",
+        ("IoU",),
+    ),
+    Term(
+        "non-maximum suppression",
+        17,
+        "keep the most certain box, drop those that overlap it, go on with the rest",
+    ),
+    Term(
+        "average precision",
+        17,
+        "the area under the curve of precision over recall, made to fall",
+        ("mean average precision",),
+    ),
+    Term("image pyramid", 17, "the same picture in several sizes, each read by the same network", ("image pyramids",)),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -492,15 +492,8 @@ def with_fault(canvas: Tensor, heat: Tensor, fault: str) -> Found:
     wide, most = {"counts twice": (library.SIDE, 0.8), "hides neighbours": (2.2 * library.SIDE, 0.02)}.get(
         fault, (library.SIDE, library.SUPPRESS)
     )
-    certainty = 1 - heat[-1]
-    rows, columns = (certainty > threshold).nonzero(as_tuple=True)
-    centre = torch.stack([columns, rows], -1) * library.STRIDE + library.STRIDE / 2
-    windows, heaps = (torch.cat([centre - side / 2, centre + side / 2], -1) for side in (library.SIDE, wide))
-    keep = library.suppress(heaps, certainty[rows, columns], most)
-    boxes = [library.tight(canvas, windows[i].long().tolist()) for i in keep]
-    boxes = torch.stack(boxes) if boxes else torch.zeros(0, 4)
-    labels = heat[:-1, rows[keep], columns[keep]].argmax(dim=0)
-    return Found(boxes + 3.0 * (fault == "shifted"), labels, certainty[rows, columns][keep])
+    found = library.found_on(canvas, heat, threshold, most, wide)
+    return replace(found, boxes=found.boxes + 3.0 * (fault == "shifted"))
 
 
 def exam(found: list[Found], scene: Canvases) -> dict[str, float]:

@@ -153,10 +153,10 @@ def schedules(generator: torch.Generator) -> Iterator[Case]:
             yield {"step": step, "fades": fades, "holds": holds}
 
 
-def place(step: int, fades: list[int], holds: list[int]) -> tuple[int, int]:
-    """Which level a step belongs to, and how many of its steps are over."""
+def place(step: int, fades: list[int], holds: list[int], late: int = 0) -> tuple[int, int]:
+    """Which level a step belongs to, and how many of its steps are over; levels may end some steps too late."""
     for level, (fade, hold) in enumerate(zip(fades, holds, strict=True)):
-        if step < fade + hold or level == len(fades) - 1:
+        if step < fade + hold + late or level == len(fades) - 1:
             return level, step
         step -= fade + hold
     raise AssertionError("a schedule without levels")
@@ -180,11 +180,8 @@ RIGHT_ALPHA = staged(rising)
 
 
 def one_step_late(step: int, fades: list[int], holds: list[int]) -> tuple[int, float]:
-    for level, (fade, hold) in enumerate(zip(fades, holds, strict=True)):
-        if step <= fade + hold or level == len(fades) - 1:
-            return level, float(rising(step, step, fade, hold, level))
-        step -= fade + hold
-    raise AssertionError("a schedule without levels")
+    level, over = place(step, fades, holds, late=1)
+    return level, float(rising(over, step, fades[level], holds[level], level))
 
 
 def level_after_fade(step: int, fades: list[int], holds: list[int]) -> tuple[int, float]:

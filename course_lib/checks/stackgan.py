@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from course_lib.checks.core import exercise
 from course_lib.checks.formula import Case, Formula, normal
 from course_lib.checks.lettered import expect_words
-from course_lib.gan.stackgan import Conditioning, StackGAN
+from course_lib.gan.stackgan import StackGAN
 from course_lib.training.model import evaluating
 
 CHAPTER = "14_stackgan"
@@ -331,8 +331,7 @@ def one_edit(model: StackGAN, word: str, noise: Tensor) -> Tensor:
         return model.draw(noise, tokens)
     with evaluating(model):
         sketch = F.interpolate(F.avg_pool2d(model.sketch(noise, tokens), 4), scale_factor=4, mode="bilinear")
-        mean, log_deviation = model.generator.conditioning(tokens)
-        return model.generator(sketch, Conditioning.sample(mean, log_deviation, noise[:, -code:]))
+        return model.generator(sketch, model.coded(tokens, noise[:, -code:])[0])
 
 
 LOOK_AGAIN = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -217,15 +218,19 @@ class Detector(Trainable):
         return {**score(self.detect(canvases.images), canvases), "canvases": len(canvases.images)}
 
 
+def middles(shape: Sequence[int], device: torch.device) -> Tensor:
+    """x and y of the pixel that each answer looks around, (4 j + 2, 4 i + 2): [h, w, 2]."""
+    y, x = (torch.arange(n, device=device) * STRIDE + STRIDE / 2 for n in shape)
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
+
+
 def target_map(canvases: Canvases, shape: torch.Size, nothing: int = len(SYMBOLS)) -> Tensor:
     """What each answer should be, int64 [N, h, w]: a digit near its centre, `nothing` (10 for ten digits) far from all,
     -1 (either) in between.
 
     Answer (i, j) looks at a window around the pixel 4 i + 2, 4 j + 2.
     """
-    y, x = (torch.arange(n, device=canvases.images.device) * STRIDE + STRIDE / 2 for n in shape)
-    answers = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)  # [h, w, 2] as x, y
-    gaps = (answers[None, None] - canvases.centres[:, :, None, None]).norm(dim=-1)  # [N, K, h, w]
+    gaps = (middles(shape, canvases.images.device) - canvases.centres[:, :, None, None]).norm(dim=-1)  # [N, K, h, w]
     gaps = gaps.masked_fill((canvases.labels < 0)[:, :, None, None], torch.inf)
     nearest, which = gaps.min(dim=1)
     target = canvases.labels.gather(1, which.flatten(1)).view_as(which)
@@ -237,21 +242,23 @@ def reaching_in(canvases: Canvases, shape: torch.Size, side: int = 28) -> Tensor
 
     0 is empty paper; 1, away from the middle of a digit, a digit cut off; 2 or more are pieces of several.
     """
-    y, x = (torch.arange(n, device=canvases.images.device) * STRIDE + STRIDE / 2 for n in shape)
-    middle = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)[None, None]  # [1, 1, h, w, 2]
+    middle = middles(shape, canvases.images.device)
     boxes = canvases.boxes[:, :, None, None]
     apart = (boxes[..., :2] >= middle + side / 2) | (boxes[..., 2:] <= middle - side / 2)
     return ((canvases.labels >= 0)[:, :, None, None] & ~apart.any(-1)).sum(1)
 
 
-def found_on(canvas: Tensor, heat: Tensor, threshold: float) -> Found:
-    """Turn one heat map [classes + 1, h, w] into boxes on a canvas [H, W]."""
+def found_on(canvas: Tensor, heat: Tensor, threshold: float, overlap: float = SUPPRESS, reach: float = SIDE) -> Found:
+    """Turn one heat map [classes + 1, h, w] into boxes on a canvas [H, W].
+
+    overlap, reach  windows of `reach` pixels that overlap a more certain one by more than this are the same digit
+    """
     certainty = 1 - heat[-1]
     rows, columns = (certainty > threshold).nonzero(as_tuple=True)
     centre = torch.stack([columns, rows], -1) * STRIDE + STRIDE / 2
-    windows = torch.cat([centre - SIDE / 2, centre + SIDE / 2], -1)
+    windows, heaps = (torch.cat([centre - side / 2, centre + side / 2], -1) for side in (SIDE, reach))
     scores = certainty[rows, columns]
-    keep = suppress(windows, scores, SUPPRESS)
+    keep = suppress(heaps, scores, overlap)
     boxes = torch.stack([tight(canvas, windows[i].long().tolist()) for i in keep]) if len(keep) else torch.zeros(0, 4)
     labels = heat[:-1, rows[keep], columns[keep]].argmax(dim=0)
     return Found(boxes, labels, scores[keep])

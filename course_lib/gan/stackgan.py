@@ -197,6 +197,13 @@ class WordedGAN(RelativisticPair, GAN):
         kept = ~(self.wording.skip(known) | self.wording.unseen(choices))
         return batch.images[kept], choices[kept]
 
+    def coded(self, tokens: Tensor, chance: Tensor) -> tuple[Tensor, Tensor]:
+        """A code for each caption, moved by `chance` [N, code] (its mean, without augmentation), and the codes' KL."""
+        mean, log_deviation = self.generator.conditioning(tokens)
+        if not self.config["augment"]:
+            return mean, torch.zeros((), device=mean.device)
+        return Conditioning.sample(mean, log_deviation, chance), kl_to_normal(mean, log_deviation)
+
     def drawn(self, noise: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures, and the KL of the codes they were drawn from."""
         raise NotImplementedError
@@ -327,11 +334,8 @@ class SketchGAN(WordedGAN):
 
     def drawn(self, noise: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         noise, chance = noise.split([self.latent - self.config["code"], self.config["code"]], dim=1)
-        mean, log_deviation = self.generator.conditioning(tokens)
-        if not self.config["augment"]:
-            return self.generator(noise, mean), torch.zeros((), device=mean.device)
-        code = Conditioning.sample(mean, log_deviation, chance)
-        return self.generator(noise, code), kl_to_normal(mean, log_deviation)
+        code, kl = self.coded(tokens, chance)
+        return self.generator(noise, code), kl
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -452,9 +456,7 @@ class StackGAN(WordedGAN):
     def retold(self, noise: Tensor, first: Tensor, second: Tensor) -> Tensor:
         """Pictures of which each stage was told something else: captions as numbers [N, L], one for each stage."""
         with evaluating(self):
-            mean, log_deviation = self.generator.conditioning(second)
-            chance = noise[:, self.first.latent :]
-            code = Conditioning.sample(mean, log_deviation, chance) if self.config["augment"] else mean
+            code, _ = self.coded(second, noise[:, self.first.latent :])
             return self.generator(self.sketch(noise, first), code).float()
 
     def between(self, noise: Tensor, start: Tensor, end: Tensor, share: Tensor) -> Tensor:
@@ -473,9 +475,5 @@ class StackGAN(WordedGAN):
             return self.generator(sketch, code(self.generator.conditioning)).float()
 
     def drawn(self, noise: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_deviation = self.generator.conditioning(tokens)
-        sketch = self.sketch(noise, tokens)
-        if not self.config["augment"]:
-            return self.generator(sketch, mean), torch.zeros((), device=mean.device)
-        code = Conditioning.sample(mean, log_deviation, noise[:, self.first.latent :])
-        return self.generator(sketch, code), kl_to_normal(mean, log_deviation)
+        code, kl = self.coded(tokens, noise[:, self.first.latent :])
+        return self.generator(self.sketch(noise, tokens), code), kl

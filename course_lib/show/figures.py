@@ -94,9 +94,12 @@ def literally(fig: Figure) -> Iterator[None]:
     for text in fig.findobj(Text):
         text.set_parse_math(False)
     for axis in (axis for axes in fig.axes for axis in (axes.xaxis, axes.yaxis)):
-        if isinstance(old := axis.get_major_formatter(), LogFormatterSciNotation):
-            axis.set_major_formatter(Powers(old._base))
-            axis.set_minor_formatter(Powers(old._base, labelOnlyBase=False, minor_thresholds=(2, 0.4)))
+        for old, put in (
+            (axis.get_major_formatter(), axis.set_major_formatter),
+            (axis.get_minor_formatter(), axis.set_minor_formatter),
+        ):
+            if isinstance(old, LogFormatterSciNotation):  # the same labels, written otherwise
+                put(Powers(old._base, old.labelOnlyBase, old.minor_thresholds, old._linthresh))
     with matplotlib.rc_context({"text.parse_math": False}):  # of what is made while the figure is drawn
         yield
 
